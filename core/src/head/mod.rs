@@ -1,0 +1,4 @@
+//! In construction.
+/// Where the parts of a head are.
+#[derive(Debug, Default)]
+pub(crate) struct Index;

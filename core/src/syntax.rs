@@ -1,0 +1,220 @@
+//! Which bytes may stand where?
+//!
+//! The byte classes of RFC 9110 and RFC 3986 as one table, and the small readers that everything else is built from.
+//! All of them want the bytes that the grammar names; none skips what it does not know.
+//!
+//! Invariants:
+//! 1. Numbers are read digit by digit: ASCII digits only, no sign, no space, no overflow.
+
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+const TARGET: u8 = 4;
+const HOST: u8 = 8;
+const DIGIT: u8 = 16;
+const QUOTED: u8 = 32;
+
+/// One byte of class flags for each octet.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        let mut flags = 0;
+        if b.is_ascii_alphanumeric() || is_one_of(b, b"!#$%&'*+-.^_`|~") {
+            flags |= TOKEN;
+        }
+        if b == b'\t' || (b >= b' ' && b != 0x7f) {
+            flags |= VALUE;
+            if b != b'"' && b != b'\\' {
+                flags |= QUOTED;
+            }
+        }
+        // pchar, "/" and "?" (RFC 3986, 3.3 and 3.4), and what browsers send raw in a query though the grammar forbids it.
+        if b.is_ascii_alphanumeric() || is_one_of(b, b"-._~!$&'()*+,;=:@/?%|{}[]^`") {
+            flags |= TARGET;
+        }
+        // reg-name (RFC 3986, 3.2.2) less the comma, which is how some join two Host fields.
+        if b.is_ascii_alphanumeric() || is_one_of(b, b"-._~!$&'()*+;=%") {
+            flags |= HOST;
+        }
+        if b.is_ascii_digit() {
+            flags |= DIGIT;
+        }
+        table[i] = flags;
+        i += 1;
+    }
+    table
+}
+
+const fn is_one_of(b: u8, set: &[u8]) -> bool {
+    let mut i = 0;
+    while i < set.len() {
+        if set[i] == b {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+fn all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().fold(class, |seen, &b| seen & CLASSES[usize::from(b)]) != 0
+}
+
+/// A `tchar`.
+pub(crate) fn is_tchar(b: u8) -> bool {
+    CLASSES[usize::from(b)] & TOKEN != 0
+}
+
+/// One or more `tchar` (RFC 9110, 5.6.2).
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all(bytes, TOKEN)
+}
+
+/// Field value octets: HTAB, SP, visible ASCII and obs-text (RFC 9110, 5.5).
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    all(bytes, VALUE)
+}
+
+/// Octets that a request target may have.
+pub(crate) fn is_target(bytes: &[u8]) -> bool {
+    all(bytes, TARGET)
+}
+
+/// Octets between the quotes of a quoted string, less backslash.
+pub(crate) fn is_quoted(b: u8) -> bool {
+    CLASSES[usize::from(b)] & QUOTED != 0
+}
+
+/// A field value octet.
+pub(crate) fn is_value_octet(b: u8) -> bool {
+    CLASSES[usize::from(b)] & VALUE != 0
+}
+
+/// `bytes` without SP and HTAB at both ends.
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The members of a comma-separated list, trimmed, the empty ones left out (RFC 9110, 5.6.1.2).
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(trim).filter(|member| !member.is_empty())
+}
+
+/// A decimal number of at most 19 digits that are not leading zeros; `None` for anything else.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !all(digits, DIGIT) {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for &b in digits {
+        value = value.checked_mul(10)?.checked_add(u64::from(b - b'0'))?;
+    }
+    Some(value)
+}
+
+/// Whether every `%` is followed by two hexadecimal digits.
+pub(crate) fn percents_are_pairs(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        match rest[at + 1..] {
+            [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest = &rest[at + 3..],
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110, 7.2; RFC 3986, 3.2.2): a name, an IPv4 address or a bracketed IPv6 one.
+pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'[', rest @ ..] => memchr::memchr(b']', rest).is_some_and(|end| {
+            is_ip_literal(&rest[..end]) && matches!(&rest[end + 1..], [] | [b':', ..]) && is_port_part(&rest[end + 1..])
+        }),
+        _ => {
+            let host = memchr::memchr(b':', bytes).unwrap_or(bytes.len());
+            !bytes[..host].is_empty()
+                && all(&bytes[..host], HOST)
+                && percents_are_pairs(&bytes[..host])
+                && is_port_part(&bytes[host..])
+        }
+    }
+}
+
+/// Nothing, or a colon and up to five digits that make a port.
+fn is_port_part(bytes: &[u8]) -> bool {
+    match bytes {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 65_535),
+        _ => false,
+    }
+}
+
+/// What stands in brackets: an IPv6 address, or `v` HEX `.` and a name for addresses to come.
+fn is_ip_literal(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'v' | b'V', rest @ ..] => memchr::memchr(b'.', rest).is_some_and(|dot| {
+            let (version, name) = (&rest[..dot], &rest[dot + 1..]);
+            !version.is_empty()
+                && version.iter().all(u8::is_ascii_hexdigit)
+                && !name.is_empty()
+                && name.iter().all(|&b| b == b':' || (b != b'%' && CLASSES[usize::from(b)] & HOST != 0))
+        }),
+        _ => core::str::from_utf8(bytes).is_ok_and(|text| text.parse::<core::net::Ipv6Addr>().is_ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_only() {
+        assert_eq!(decimal(b"010"), Some(10));
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        for bad in ["", "+1", "-1", " 1", "1 ", "1_0", "0x1", "18446744073709551616", "1e3", "\u{ff15}"] {
+            assert_eq!(decimal(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn authorities() {
+        for good in ["a", "a.b.", "a:80", "a:", "127.0.0.1:1", "[::1]", "[::1]:65535", "[v1.x:y]", "a_b", "%41"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "u@a",
+            "a:b",
+            "a:1:2",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "a:65536",
+            "%4",
+            "a,b",
+            "[]",
+            "[v.x]",
+            "[::1%eth0]",
+        ] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lists_skip_empty_members() {
+        let found: alloc::vec::Vec<_> = members(b" , a ,,\tb,").collect();
+        assert_eq!(found, [b"a", b"b"]);
+    }
+}
