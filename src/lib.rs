@@ -1,1 +1,4 @@
 //! In construction.
+
+pub mod dispatch;
+pub mod files;
