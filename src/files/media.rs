@@ -21,7 +21,7 @@ fn extension(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[rustfmt::skip]
-static TYPES: [(&str, &str); 91] = [
+static TYPES: [(&str, &str); 90] = [
     ("7z", "application/x-7z-compressed"),
     ("aac", "audio/aac"),
     ("apng", "image/apng"),
@@ -29,7 +29,6 @@ static TYPES: [(&str, &str); 91] = [
     ("avi", "video/x-msvideo"),
     ("avif", "image/avif"),
     ("bmp", "image/bmp"),
-    ("br", "application/octet-stream"),
     ("bz2", "application/x-bzip2"),
     ("c", "text/plain; charset=utf-8"),
     ("cfg", "text/plain; charset=utf-8"),

@@ -155,10 +155,9 @@ impl Files {
     /// # Errors
     /// Those of [`Files::new`], and [`io::ErrorKind::InvalidInput`] for an index that is no plain file name.
     pub fn with(root: impl AsRef<Path>, options: Options) -> io::Result<Self> {
-        if let Some(index) = &options.index {
-            if !target::is_served(index.as_bytes(), false, DotFiles::Serve) {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the index has to be a plain file name"));
-            }
+        let plain = |index: &String| target::is_served(index.as_bytes(), false, DotFiles::Serve);
+        if !options.index.as_ref().is_none_or(plain) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the index has to be a plain file name"));
         }
         Ok(Self { root: Root::new(root.as_ref(), options.symlinks)?, options })
     }

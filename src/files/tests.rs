@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
@@ -339,17 +341,6 @@ fn an_index_that_is_no_file_does_not_count() {
 }
 
 #[test]
-fn what_may_not_be_read_is_forbidden() {
-    let site = Site::new(Options::default());
-    let ten = site.dir.path().join("root/ten.txt");
-    fs::set_permissions(&ten, fs::Permissions::from_mode(0o000)).unwrap();
-    // The superuser reads everything.
-    if File::open(&ten).is_err() {
-        assert_eq!(site.get("/ten.txt").status, 403);
-    }
-}
-
-#[test]
 fn a_root_that_is_gone_may_come_back() {
     let site = Site::new(Options::default());
     let root = site.dir.path().join("root");
@@ -357,6 +348,30 @@ fn a_root_that_is_gone_may_come_back() {
     assert_eq!(site.get("/ten.txt").status, 503);
     fs::rename(site.dir.path().join("away"), &root).unwrap();
     assert_eq!(site.get("/ten.txt").status, 200);
+}
+
+#[test]
+fn a_race_with_a_link_is_lost_by_the_link() {
+    let site = Site::new(Options::default());
+    let root = site.dir.path().join("root");
+    fs::create_dir(root.join("spin")).unwrap();
+    fs::write(root.join("spin/secret"), "public").unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // `spin` is in turn a directory, nothing, and a link to the directory above the root.
+        scope.spawn(|| {
+            while !stop.load(Relaxed) {
+                fs::rename(root.join("spin"), root.join("away")).unwrap();
+                symlink("..", root.join("spin")).unwrap();
+                fs::remove_file(root.join("spin")).unwrap();
+                fs::rename(root.join("away"), root.join("spin")).unwrap();
+            }
+        });
+        let answers: Vec<_> = (0..5_000).map(|_| content(site.get("/spin/secret"))).collect();
+        stop.store(true, Relaxed);
+        assert!(answers.iter().all(|answer| answer != "secret"));
+        assert!(answers.iter().any(|answer| answer == "public"));
+    });
 }
 
 #[test]
