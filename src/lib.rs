@@ -1,1 +1,6 @@
 //! In construction.
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod dispatch;
+pub mod files;
