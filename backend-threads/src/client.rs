@@ -9,7 +9,9 @@ use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, Pe
 use cherrystone_core::{Connection, Env, Head, HeadBuf, Link};
 use std::sync::Arc;
 
+use crate::shared::Shared;
 use crate::sockets::{PeerAddr, Stream};
+use crate::stats::Count;
 
 /// How much a first read has room for.
 const READ: usize = 8 << 10;
@@ -31,6 +33,8 @@ pub struct Client {
     pub request: Option<Box<Request>>,
     /// Whether a read filled its room, so that the next one gets more.
     greedy: bool,
+    /// Whether the sending side ends when everything is sent.
+    ending: bool,
 }
 
 /// A request on its way to a handler.
@@ -81,18 +85,12 @@ impl Client {
         {
             peer.credentials = Some(Credentials { pid: found.pid, uid: found.uid, gid: found.gid });
         }
-        Self { link: Link::new(env, stage), stream, peer, ongoing: None, request: None, greedy: false }
+        Self { link: Link::new(env, stage), stream, peer, ongoing: None, request: None, greedy: false, ending: false }
     }
 
     /// The conversation.
     pub fn conn(&mut self) -> &mut Connection {
         &mut self.link.conn
-    }
-
-    /// Keeps a request for its handler. Called with the head that `poll` gave, copied into `request` before.
-    pub fn keep_request(&mut self, mut request: Box<Request>) {
-        request.is_due = true;
-        self.request = Some(request);
     }
 
     /// Whether a request waits for its handler.
@@ -133,6 +131,9 @@ impl Client {
         loop {
             let out = self.link.outgoing().map_err(io::Error::other)?;
             if out.is_empty() {
+                if std::mem::take(&mut self.ending) {
+                    self.stream.shutdown_write()?;
+                }
                 return Ok(Written::All);
             }
             let size = out.len();
@@ -153,6 +154,18 @@ impl Client {
         }
     }
 
+    /// Ends the sending side once everything that was said is sent; what `Shutdown` asks for. Follow with
+    /// [`write`](Self::write).
+    pub fn end(&mut self) {
+        self.link.farewell();
+        self.ending = true;
+    }
+
+    /// Whether the sending side is to be ended and output is in the way.
+    pub fn is_ending(&self) -> bool {
+        self.ending
+    }
+
     /// Lets go of the socket: with a reset if what was sent must not look complete.
     pub fn finish(self) {
         if self.link.conn.is_cut() {
@@ -167,6 +180,20 @@ impl Request {
         head.copy_into(&mut self.head);
         self.intake.clear();
         self.is_due = false;
+    }
+
+    /// Makes the request due, unless its content is known to be too large: then it is refused, and no handler sees it.
+    pub fn admit(&mut self, link: &mut Link, shared: &Shared, env: &Env<'_>) {
+        if let Some(octets) = shared.gateway.body_limit(self.head.head()) {
+            link.conn.limit_body(octets);
+        }
+        match link.conn.admit() {
+            Ok(()) => self.is_due = true,
+            Err(violation) => {
+                shared.stats.add(Count::Violations);
+                link.conn.refuse(env, violation, &mut link.tx);
+            }
+        }
     }
 }
 
