@@ -1,3 +1,4 @@
 //! In construction.
 
 pub mod sockets;
+pub mod workers;
