@@ -72,7 +72,12 @@ pub enum Written {
 
 impl Client {
     /// A client that has just connected.
-    pub fn new(env: &Env<'_>, stream: Stream, stage: Option<Box<dyn cherrystone_core::Stage>>, endpoint: Arc<Endpoint>) -> Self {
+    pub fn new(
+        env: &Env<'_>,
+        stream: Stream,
+        stage: Option<Box<dyn cherrystone_core::Stage>>,
+        endpoint: Arc<Endpoint>,
+    ) -> Self {
         let mut peer = Peer::new(
             match stream.peer() {
                 PeerAddr::Tcp(address) => PeerAddress::Ip(address),

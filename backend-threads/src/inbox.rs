@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -31,6 +31,8 @@ pub struct Inbox {
     receiver: Receiver<Note>,
     waker: mio::Waker,
     rung: AtomicBool,
+    /// Connections of the loop, for others to compare.
+    load: AtomicUsize,
 }
 
 impl Inbox {
@@ -41,7 +43,7 @@ impl Inbox {
     pub fn new(registry: &mio::Registry, token: mio::Token) -> io::Result<Arc<Self>> {
         let (sender, receiver) = unbounded();
         let waker = mio::Waker::new(registry, token)?;
-        Ok(Arc::new(Self { sender, receiver, waker, rung: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { sender, receiver, waker, rung: AtomicBool::new(false), load: AtomicUsize::new(0) }))
     }
 
     /// Leaves a note.
@@ -63,6 +65,16 @@ impl Inbox {
     pub fn silence(&self) {
         self.rung.store(false, Ordering::Release);
         std::sync::atomic::fence(Ordering::SeqCst);
+    }
+
+    /// How many connections the loop has.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Lets others know how many connections the loop has.
+    pub fn set_load(&self, connections: usize) {
+        self.load.store(connections, Ordering::Relaxed);
     }
 
     /// The next note.

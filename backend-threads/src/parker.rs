@@ -68,11 +68,7 @@ enum Next {
 }
 
 impl Parker {
-    pub(crate) fn new(
-        poll: Poll,
-        desk: Arc<Desk>,
-        doors: Vec<Door>,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(poll: Poll, desk: Arc<Desk>, doors: Vec<Door>) -> io::Result<Self> {
         let doors = Doors::new(doors, poll.registry(), DOORS)?;
         Ok(Self {
             poll,

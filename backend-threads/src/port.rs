@@ -116,7 +116,11 @@ impl Port for BlockingPort<'_> {
 
 impl Request {
     /// Has the request answered, with waiting.
-    pub fn answer(&mut self, port: &mut BlockingPort<'_>, peer: &cherrystone_core::gateway::Peer) -> cherrystone_core::gateway::Answered {
+    pub fn answer(
+        &mut self,
+        port: &mut BlockingPort<'_>,
+        peer: &cherrystone_core::gateway::Peer,
+    ) -> cherrystone_core::gateway::Answered {
         self.is_due = false;
         let shared = port.shared;
         cherrystone_core::gateway::answer(&*shared.gateway, self.head.head(), port, &mut self.intake, peer)

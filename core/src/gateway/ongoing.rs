@@ -76,6 +76,11 @@ impl Ongoing {
         matches!(self.0, Kind::Upgrade(_))
     }
 
+    /// Whether it may wait for its waker, so that the backend has to have one.
+    pub fn needs_waker(&self) -> bool {
+        matches!(self.0, Kind::Source(_) | Kind::Deferred(_) | Kind::Upgrade(_))
+    }
+
     /// The part of a file that is to be sent next, for a backend that lets the kernel do it. Not for chunked answers.
     pub fn file(&self) -> Option<(BorrowedFd<'_>, core::ops::Range<u64>)> {
         match &self.0 {

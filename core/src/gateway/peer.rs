@@ -46,8 +46,8 @@ impl fmt::Display for PeerAddress {
 /// The process at the other end of a unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Credentials {
-    /// Process id.
-    pub pid: i32,
+    /// Process id, where the system tells it.
+    pub pid: Option<u32>,
     /// User id.
     pub uid: u32,
     /// Group id.

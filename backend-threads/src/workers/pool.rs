@@ -1,0 +1,398 @@
+//! How do jobs and workers find each other, and how does the pool keep its size?
+//!
+//! All decisions are made under one lock, which is held for a few instructions; threads are started, woken and joined
+//! outside of it.
+//!
+//! Invariants, whenever the lock is free:
+//! 1. Somebody sleeps only while the queue is empty.
+//! 2. `min <= threads - leaving` and `threads <= max`, until the stop.
+//! 3. `alive` counts the threads that still touch the pool, `threads` those of them that were not sent away.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::slot::{Message, Slot};
+use super::sync::{
+    AtomicU64, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, MutexGuard, Ordering, Wait, current, has_ended, park,
+    wait,
+};
+use super::{Counts, Executor, Rejected, Settings, Stopped};
+
+/// A pool of threads that run jobs of one type. Dropping it stops it, with the patience of [`Settings::stop`].
+pub struct Workers<J: Send + 'static> {
+    shared: Arc<Shared<J>>,
+}
+
+impl<J: Send + 'static> Workers<J> {
+    /// Starts `min` workers, which call `work` for each job.
+    ///
+    /// # Errors
+    /// The settings make no sense (`ErrorKind::InvalidInput`), or the system gives no thread.
+    pub fn start(settings: Settings, work: impl Fn(J) + Send + Sync + 'static) -> io::Result<Self> {
+        settings.check().map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        let min = settings.min;
+        let workers = Self { shared: Arc::new(Shared::new(settings, Box::new(work))) };
+        for _ in 0..min {
+            workers.shared.lock().reserve();
+            workers.shared.start_worker(Slot::new(None)).map_err(|(e, _)| e)?;
+        }
+        Ok(workers)
+    }
+
+    /// Hands a job to an idle worker, or starts one for it, or queues it; never waits.
+    ///
+    /// # Errors
+    /// The job comes back when the queue is full or the pool was stopped.
+    pub fn try_submit(&self, job: J) -> Result<(), Rejected<J>> {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        if !state.stopping && state.sleepers.is_empty() && state.threads < shared.max {
+            state.reserve();
+            drop(state);
+            return match shared.start_worker(Slot::new(Some(job))) {
+                // No thread to be had: the queue may still have room.
+                Err((_, Some(job))) => shared.place(shared.lock(), job),
+                _ => Ok(()),
+            };
+        }
+        shared.place(state, job)
+    }
+
+    /// Starts up to `n` more workers, not beyond `max`, and says how many. They leave again when they stay idle.
+    pub fn grow(&self, n: usize) -> usize {
+        let mut state = self.shared.lock();
+        if state.stopping {
+            return 0;
+        }
+        let kept = n.min(state.leaving);
+        state.leaving -= kept;
+        drop(state);
+        let mut started = 0;
+        while kept + started < n {
+            let mut state = self.shared.lock();
+            if state.stopping || state.threads >= self.shared.max {
+                break;
+            }
+            state.reserve();
+            drop(state);
+            if self.shared.start_worker(Slot::new(None)).is_err() {
+                break;
+            }
+            started += 1;
+        }
+        kept + started
+    }
+
+    /// Sends up to `n` workers away, not below `min`, and says how many. Idle ones leave at once, those that slept longest
+    /// first, busy ones after their job.
+    pub fn shrink(&self, n: usize) -> usize {
+        let mut state = self.shared.lock();
+        if state.stopping {
+            return 0;
+        }
+        let n = n.min(state.staying().saturating_sub(self.shared.settings.min));
+        let idle = n.min(state.sleepers.len());
+        let dismissed = state.dismiss(idle);
+        state.leaving += n - idle;
+        drop(state);
+        dismissed.iter().for_each(|slot| slot.wake());
+        n
+    }
+
+    /// Workers, idle and busy, less those that were sent away.
+    pub fn threads(&self) -> usize {
+        self.shared.lock().staying()
+    }
+
+    /// Workers that have no job.
+    pub fn idle(&self) -> usize {
+        self.shared.lock().sleepers.len()
+    }
+
+    /// Jobs in the queue, from one atomic read.
+    pub fn queued(&self) -> usize {
+        self.shared.queued.load(Ordering::Relaxed)
+    }
+
+    /// Whether any job is in the queue, from one atomic read.
+    pub fn waiting(&self) -> bool {
+        self.queued() > 0
+    }
+
+    /// Jobs that ended in a panic.
+    pub fn panics(&self) -> u64 {
+        self.shared.panics.load(Ordering::Relaxed)
+    }
+
+    /// The figures of one moment.
+    pub fn counts(&self) -> Counts {
+        let state = self.shared.lock();
+        Counts {
+            threads: state.staying(),
+            idle: state.sleepers.len(),
+            queued: state.queue.len(),
+            panics: self.panics(),
+        }
+    }
+
+    /// Takes no more jobs, sends idle workers away, and waits until all jobs that were taken have run, or until `deadline`.
+    /// Called again, from any thread, it waits as well. Called from a job it does not wait for that job.
+    pub fn stop(&self, deadline: Instant) -> Stopped<J> {
+        self.shared.stop(deadline)
+    }
+}
+
+impl<J: Send + 'static> Executor<J> for Workers<J> {
+    fn try_submit(&self, job: J) -> Result<(), Rejected<J>> {
+        self.try_submit(job)
+    }
+
+    fn waiting(&self) -> bool {
+        self.waiting()
+    }
+
+    fn stop(&self, deadline: Instant) -> Stopped<J> {
+        self.stop(deadline)
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts()
+    }
+}
+
+impl<J: Send + 'static> Drop for Workers<J> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let patience = match self.shared.lock().stopping {
+            // Whoever stopped it has decided how long to wait, and has waited.
+            true => Duration::ZERO,
+            false => self.shared.settings.stop,
+        };
+        drop(self.shared.stop(now.checked_add(patience).unwrap_or(now + LONG)));
+    }
+}
+
+/// For ever, but within every clock: 30 years.
+const LONG: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+struct Shared<J> {
+    state: Mutex<State<J>>,
+    /// Notified when `alive` falls during a stop.
+    left: Condvar,
+    handles: Mutex<Vec<JoinHandle<()>>>,
+    /// The length of the queue, for those who do not hold the lock.
+    queued: AtomicUsize,
+    panics: AtomicU64,
+    started: AtomicU64,
+    settings: Settings,
+    max: usize,
+    work: Box<dyn Fn(J) + Send + Sync>,
+}
+
+struct State<J> {
+    queue: VecDeque<J>,
+    /// The last one fell asleep last.
+    sleepers: Vec<Arc<Slot<J>>>,
+    threads: usize,
+    /// Busy workers that leave after their job.
+    leaving: usize,
+    alive: usize,
+    stopping: bool,
+}
+
+impl<J> State<J> {
+    /// Counts a worker that is about to be started.
+    fn reserve(&mut self) {
+        self.threads += 1;
+        self.alive += 1;
+    }
+
+    fn staying(&self) -> usize {
+        self.threads - self.leaving
+    }
+
+    /// Takes the `n` coldest sleepers out. Their slots have to be woken without the lock.
+    fn dismiss(&mut self, n: usize) -> Vec<Arc<Slot<J>>> {
+        self.threads -= n;
+        let dismissed: Vec<_> = self.sleepers.drain(..n).collect();
+        dismissed.iter().for_each(|slot| slot.put(Message::Leave));
+        dismissed
+    }
+}
+
+impl<J: Send + 'static> Shared<J> {
+    fn new(settings: Settings, work: Box<dyn Fn(J) + Send + Sync>) -> Self {
+        let state =
+            State { queue: VecDeque::new(), sleepers: Vec::new(), threads: 0, leaving: 0, alive: 0, stopping: false };
+        Self {
+            state: Mutex::new(state),
+            left: Condvar::new(),
+            handles: Mutex::new(Vec::new()),
+            queued: AtomicUsize::new(0),
+            panics: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            max: settings.max(),
+            settings,
+            work,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<J>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a job to a sleeper or to the queue.
+    fn place(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
+        if state.stopping {
+            return Err(Rejected::Stopped(job));
+        }
+        if let Some(slot) = state.sleepers.pop() {
+            slot.put(Message::Job(job));
+            drop(state);
+            slot.wake();
+            return Ok(());
+        }
+        if state.queue.len() >= self.settings.queue {
+            return Err(Rejected::Full(job));
+        }
+        // Somebody is needed after all.
+        state.leaving = state.leaving.saturating_sub(1);
+        state.queue.push_back(job);
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Starts a worker that was reserved. If the system gives no thread, its first job comes back.
+    fn start_worker(self: &Arc<Self>, slot: Slot<J>) -> Result<(), (io::Error, Option<J>)> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        let slot = Arc::new(slot);
+        let (shared, own) = (Arc::clone(self), Arc::clone(&slot));
+        // Held until the handle is in its place, so that a stop which saw the worker come and go finds it.
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        match Builder::new().name(format!("{}-{number}", self.settings.name)).spawn(move || shared.serve(&own)) {
+            Ok(handle) => {
+                handles.push(handle);
+                Ok(())
+            }
+            Err(error) => {
+                drop(handles);
+                let mut state = self.lock();
+                state.threads -= 1;
+                state.alive -= 1;
+                self.left.notify_all();
+                drop(state);
+                Err((error, slot.take().and_then(Message::job)))
+            }
+        }
+    }
+
+    /// The life of a worker.
+    fn serve(&self, slot: &Arc<Slot<J>>) {
+        slot.occupy();
+        let mut next = slot.take().and_then(Message::job).or_else(|| self.next(slot));
+        while let Some(job) = next {
+            let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
+            if let Err(payload) = outcome {
+                self.panics.fetch_add(1, Ordering::Relaxed);
+                // The payload is the job's own, and so is a panic in its destructor.
+                let _ = catch_unwind(AssertUnwindSafe(move || drop(payload)));
+            }
+            next = self.next(slot);
+        }
+        self.reap();
+        let mut state = self.lock();
+        state.alive -= 1;
+        if state.stopping {
+            self.left.notify_all();
+        }
+    }
+
+    /// The next job, from the queue or from whoever wakes this worker; none when it is to end.
+    fn next(&self, slot: &Arc<Slot<J>>) -> Option<J> {
+        let mut state = self.lock();
+        if state.leaving > 0 {
+            state.leaving -= 1;
+            state.threads -= 1;
+            return None;
+        }
+        if let Some(job) = state.queue.pop_front() {
+            self.queued.store(state.queue.len(), Ordering::Relaxed);
+            return Some(job);
+        }
+        if state.stopping {
+            state.threads -= 1;
+            return None;
+        }
+        state.sleepers.push(Arc::clone(slot));
+        // A worker that is not needed for `min` looks at the clock, the others sleep until they are called.
+        let spare = state.staying() > self.settings.min;
+        let mut patience = spare.then(|| Instant::now().checked_add(self.settings.idle)).flatten();
+        drop(state);
+        loop {
+            let waited = park(patience);
+            if let Some(message) = slot.take() {
+                return message.job();
+            }
+            if waited == Wait::Expired {
+                let mut state = self.lock();
+                let Some(place) = state.sleepers.iter().position(|other| Arc::ptr_eq(other, slot)) else {
+                    return slot.take().and_then(Message::job);
+                };
+                if state.staying() > self.settings.min {
+                    state.sleepers.remove(place);
+                    state.threads -= 1;
+                    return None;
+                }
+                patience = None;
+            }
+        }
+    }
+
+    fn stop(&self, deadline: Instant) -> Stopped<J> {
+        let mut state = self.lock();
+        state.stopping = true;
+        state.leaving = 0;
+        let sleepers = state.sleepers.len();
+        let dismissed = state.dismiss(sleepers);
+        drop(state);
+        dismissed.iter().for_each(|slot| slot.wake());
+
+        let me = current().id();
+        let is_me = |handle: &JoinHandle<()>| handle.thread().id() == me;
+        let selves = usize::from(self.handles.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_me));
+        let mut state = self.lock();
+        while state.alive > selves {
+            let (guard, waited) = wait(&self.left, state, deadline);
+            state = guard;
+            if waited == Wait::Expired {
+                break;
+            }
+        }
+        let busy = state.alive.saturating_sub(selves);
+        let unstarted = state.queue.drain(..).collect();
+        self.queued.store(0, Ordering::Relaxed);
+        drop(state);
+        if busy == 0 {
+            let handles = std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
+            handles.into_iter().filter(|handle| !is_me(handle)).for_each(join);
+        }
+        Stopped { unstarted, busy }
+    }
+
+    /// Joins the threads that have ended, whose stacks stay allocated until then.
+    fn reap(&self) {
+        let ended: Vec<_> = {
+            let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+            handles.extract_if(.., |handle| has_ended(handle)).collect()
+        };
+        ended.into_iter().for_each(join);
+    }
+}
+
+fn join(handle: JoinHandle<()>) {
+    // A worker catches what its jobs throw.
+    let _ = handle.join();
+}
