@@ -28,10 +28,13 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 mod flags;
+mod launch;
 mod settings;
 mod values;
 
+pub use crate::server::Backend;
 pub use flags::ServerFlags;
+pub use launch::launch;
 pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 pub use values::{AccessLog, Threads};
 
@@ -75,16 +78,6 @@ pub enum What {
     Hello,
     /// A directory.
     Files(PathBuf, files::Options),
-}
-
-/// What drives the connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Backend {
-    /// A pool of threads; idle connections are parked.
-    #[default]
-    Threads,
-    /// Event loops in front of the pool.
-    Mio,
 }
 
 /// What is worth a line in the log.

@@ -55,6 +55,20 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The part that a running server takes.
+    pub fn runtime(&self) -> crate::Settings {
+        let mut runtime = crate::Settings::default();
+        runtime.config = self.config.clone();
+        runtime.min_threads = self.threads.min as usize;
+        runtime.max_threads = self.threads.max as usize;
+        runtime.queue = self.queue as usize;
+        runtime.loops = usize::from(self.loops);
+        runtime.max_connections = self.max_connections as usize;
+        runtime
+    }
+}
+
 /// What TLS needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
