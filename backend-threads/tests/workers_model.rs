@@ -155,7 +155,9 @@ fn two_that_shrink_at_once_leave_the_minimum() {
         }
         in_bounds(&workers, 2, 4);
         submit_all(&workers, 2..3);
-        (0..3).for_each(|_| drop(results.recv().unwrap()));
+        for _ in 0..3 {
+            results.recv().unwrap();
+        }
         assert!(stop(&workers).is_empty());
     });
 }

@@ -376,8 +376,11 @@ impl<J: Send + 'static> Shared<J> {
         self.queued.store(0, Ordering::Relaxed);
         drop(state);
         if busy == 0 {
-            let handles = std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
-            handles.into_iter().filter(|handle| !is_me(handle)).for_each(join);
+            let others: Vec<_> = {
+                let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+                handles.extract_if(.., |handle| !is_me(handle)).collect()
+            };
+            others.into_iter().for_each(join);
         }
         Stopped { unstarted, busy }
     }
