@@ -40,7 +40,6 @@ fn in_bounds(workers: &Workers<u32>, min: usize, max: usize) {
     let counts = workers.counts();
     assert!((min..=max).contains(&counts.threads), "{counts:?}");
     assert!(counts.idle <= counts.threads, "{counts:?}");
-    assert!(counts.idle == 0 || counts.queued == 0, "a job waits although a worker is idle: {counts:?}");
 }
 
 /// Stops until nobody is busy, and gives the jobs that came back.

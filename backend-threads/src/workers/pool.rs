@@ -48,7 +48,7 @@ impl<J: Send + 'static> Workers<J> {
     pub fn try_submit(&self, job: J) -> Result<(), Rejected<J>> {
         let shared = &self.shared;
         let mut state = shared.lock();
-        if !state.stopping && state.queue.len() >= state.idle() && state.threads < shared.max {
+        if !state.stopping && state.idle() == 0 && state.threads < shared.max {
             state.reserve();
             drop(state);
             return match shared.start_worker(Some(job)) {
@@ -106,7 +106,7 @@ impl<J: Send + 'static> Workers<J> {
         self.shared.lock().staying()
     }
 
-    /// Workers that have no job.
+    /// Workers that have no job, and that no queued job is meant for.
     pub fn idle(&self) -> usize {
         self.shared.lock().idle()
     }
@@ -228,7 +228,7 @@ impl<J: Send + 'static> Shared<J> {
         if state.stopping {
             return Err(Rejected::Stopped(job));
         }
-        if state.queue.len() >= state.idle().saturating_add(self.settings.queue) {
+        if state.idle() == 0 && state.excess() >= self.settings.queue {
             return Err(Rejected::Full(job));
         }
         state.queue.push_back(job);

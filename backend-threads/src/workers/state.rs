@@ -47,13 +47,19 @@ impl<J> State<J> {
         self.threads - self.leaving
     }
 
-    pub(super) fn idle(&self) -> usize {
+    /// Workers without a job, those included that a queued job is meant for.
+    pub(super) fn available(&self) -> usize {
         self.sleepers.len() + self.waking
+    }
+
+    /// Workers that no job is meant for.
+    pub(super) fn idle(&self) -> usize {
+        self.available().saturating_sub(self.queue.len())
     }
 
     /// Jobs that no idle worker is there for.
     pub(super) fn excess(&self) -> usize {
-        self.queue.len().saturating_sub(self.idle())
+        self.queue.len().saturating_sub(self.available())
     }
 
     /// Takes the warmest sleeper out, if there is something to do and nobody on the way to it.
