@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{Rejected, Settings, Workers};
-use shuttle::sync::Mutex;
 use shuttle::sync::mpsc::{Receiver, channel};
+use shuttle::sync::{Barrier, Mutex};
 use shuttle::thread;
 
 /// Schedules per scenario and scheduler: all scenarios together take some seconds in a debug build.
@@ -109,6 +109,30 @@ fn without_a_queue_a_job_finds_an_idle_worker_or_comes_back() {
         let mut ran: Vec<u32> = (0..4).map(|_| results.recv().unwrap()).collect();
         ran.sort_unstable();
         assert_eq!(ran, [0, 1, 2, 3]);
+        assert!(stop(&workers).is_empty());
+    });
+}
+
+#[test]
+fn jobs_that_wait_for_each_other_run_side_by_side() {
+    explore(|| {
+        // Without a queue a job that was taken has a worker, whatever happens to the size of the pool.
+        let together = Barrier::new(2);
+        let (done, results) = channel();
+        let done = Mutex::new(done);
+        let work = move |n: u32| {
+            together.wait();
+            done.lock().unwrap().send(n).unwrap();
+        };
+        let workers = Arc::new(Workers::start(settings(1, 2, 0), work).unwrap());
+        workers.grow(1);
+        let other = Arc::clone(&workers);
+        let shrinker = thread::spawn(move || other.shrink(1));
+        submit_all(&workers, 0..4);
+        shrinker.join().unwrap();
+        for _ in 0..4 {
+            results.recv().unwrap();
+        }
         assert!(stop(&workers).is_empty());
     });
 }

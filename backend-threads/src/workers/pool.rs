@@ -93,7 +93,7 @@ impl<J: Send + 'static> Workers<J> {
             return 0;
         }
         let n = n.min(state.staying().saturating_sub(self.shared.settings.min));
-        let idle = n.min(state.sleepers.len());
+        let idle = n.min(state.idle()).min(state.sleepers.len());
         let dismissed = state.dismiss(idle);
         state.leaving += n - idle;
         self.shared.release(state);
@@ -108,7 +108,7 @@ impl<J: Send + 'static> Workers<J> {
 
     /// Workers that have no job, and that no queued job is meant for.
     pub fn idle(&self) -> usize {
-        self.shared.lock().idle()
+        self.counts().idle
     }
 
     /// Jobs in the queue that no idle worker is there for, from one atomic read.
@@ -129,7 +129,9 @@ impl<J: Send + 'static> Workers<J> {
     /// The figures of one moment.
     pub fn counts(&self) -> Counts {
         let state = self.shared.lock();
-        Counts { threads: state.staying(), idle: state.idle(), queued: state.excess(), panics: self.panics() }
+        // A worker that is to leave may still sleep, and is of use for a job that comes first.
+        let idle = state.idle().min(state.staying());
+        Counts { threads: state.staying(), idle, queued: state.excess(), panics: self.panics() }
     }
 
     /// Takes no more jobs, sends idle workers away, and waits until all jobs that were taken have run, or until `deadline`.
