@@ -52,16 +52,46 @@ fn occupy(workers: &Workers<Job>, n: usize) -> Sender<()> {
     hold
 }
 
-/// The threads of this process whose name begins so, as (id, times it went to sleep).
-fn threads(name: &str) -> Vec<(String, String)> {
+/// Waits until `n` threads of this name have found their sleep, twice in a row: a thread also sleeps on a lock.
+fn asleep(name: &str, n: usize) {
+    let sleeping = || {
+        let found = threads(name);
+        found.len() == n && found.iter().all(|thread| thread.state.starts_with('S'))
+    };
+    until("asleep", || {
+        let once = sleeping();
+        thread::sleep(Duration::from_millis(5));
+        once && sleeping()
+    });
+}
+
+/// Waits until no thread of this name is left: the system may list one for an instant after it was joined.
+fn gone(name: &str) {
+    until("gone", || threads(name).is_empty());
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Thread {
+    id: String,
+    state: String,
+    /// How often it went to sleep.
+    sleeps: String,
+}
+
+/// The threads of this process whose name begins so.
+fn threads(name: &str) -> Vec<Thread> {
     let mut found = Vec::new();
     for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
         // A thread may end while we look.
         let Ok(comm) = fs::read_to_string(task.path().join("comm")) else { continue };
         let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
         if comm.starts_with(name) {
-            let sleeps = status.lines().find(|line| line.starts_with("voluntary")).unwrap_or_default();
-            found.push((task.file_name().into_string().unwrap(), sleeps.into()));
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or_default().trim().to_owned()
+            };
+            let (state, sleeps) = (field("State:"), field("voluntary_ctxt_switches:"));
+            found.push(Thread { id: task.file_name().into_string().unwrap(), state, sleeps });
         }
     }
     found.sort();
@@ -129,7 +159,7 @@ fn grow_and_shrink_keep_within_the_bounds() {
     let workers = start(settings("bounds", 2, 5, 10));
     assert_eq!((workers.shrink(1), workers.grow(2), workers.threads()), (0, 2, 4));
     assert_eq!((workers.grow(10), workers.threads()), (1, 5));
-    until("all started", || workers.idle() == 5);
+    asleep("bounds", 5);
     let hold = occupy(&workers, 4);
     // One is idle and leaves now, the second one after its job.
     assert_eq!((workers.shrink(2), workers.threads(), workers.idle()), (2, 3, 0));
@@ -167,7 +197,7 @@ fn the_worker_that_slept_last_gets_the_next_job() {
     let workers = start(settings("lifo", 4, 4, 10));
     let ids: HashSet<ThreadId> = (0..50)
         .map(|_| {
-            until("all sleep", || workers.idle() == 4);
+            asleep("lifo", 4);
             let (done, results) = channel();
             workers.try_submit(Box::new(move || done.send(thread::current().id()).unwrap())).unwrap();
             results.recv().unwrap()
@@ -179,13 +209,12 @@ fn the_worker_that_slept_last_gets_the_next_job() {
 #[test]
 fn threads_are_named_and_idle_ones_do_not_wake_up() {
     let workers = start(settings("sleepy", 3, 8, 10));
-    until("all sleep", || workers.idle() == 3 && threads("sleepy-").len() == 3);
-    thread::sleep(Duration::from_millis(50));
+    asleep("sleepy-", 3);
     let before = threads("sleepy-");
     thread::sleep(Duration::from_millis(300));
     assert_eq!(threads("sleepy-"), before);
     drop(workers);
-    assert_eq!(threads("sleepy-"), []);
+    gone("sleepy-");
 }
 
 #[test]
@@ -210,7 +239,7 @@ fn a_stop_waits_for_jobs_that_were_taken_and_leaves_no_thread() {
     assert!(stoppers.into_iter().all(|stopper| stopper.join().unwrap()));
     drop(done);
     assert_eq!(results.iter().count(), 6);
-    assert_eq!(threads("drain"), []);
+    gone("drain");
     assert!(matches!(workers.try_submit(Box::new(|| {})), Err(Rejected::Stopped(_))));
     assert_eq!(workers.counts(), Counts::default());
 }
@@ -229,7 +258,7 @@ fn at_the_deadline_a_stop_gives_up_and_gives_back() {
     assert_eq!((again.unstarted.len(), again.busy), (0, 1));
     drop(hold);
     assert!(workers.stop(soon()).is_clean());
-    assert_eq!(threads("giveup"), []);
+    gone("giveup");
 }
 
 #[test]
@@ -244,7 +273,7 @@ fn dropping_stops_with_patience_but_not_twice() {
         .unwrap();
     drop(workers);
     results.try_recv().unwrap();
-    assert_eq!(threads("patient"), []);
+    gone("patient");
 
     let workers = start(settings("impatient", 1, 1, 10));
     let hold = occupy(&workers, 1);
@@ -257,7 +286,7 @@ fn dropping_stops_with_patience_but_not_twice() {
 
 #[test]
 fn a_job_may_hold_and_stop_its_own_pool() {
-    let workers = Arc::new(start(settings("suicide", 2, 2, 10)));
+    let workers = Arc::new(start(settings("selfstop", 2, 2, 10)));
     let (done, results) = channel();
     let own = Arc::clone(&workers);
     workers
@@ -269,7 +298,7 @@ fn a_job_may_hold_and_stop_its_own_pool() {
         .unwrap();
     drop(workers);
     assert!(results.recv_timeout(Duration::from_secs(5)).unwrap());
-    until("all ended", || threads("suicide").is_empty());
+    gone("selfstop");
 }
 
 #[test]
@@ -283,7 +312,7 @@ fn pools_come_and_go_without_a_trace() {
         assert!(workers.stop(soon()).is_clean());
         assert!(begin.elapsed() < Duration::from_secs(1));
     }
-    assert_eq!(threads("mayfly"), []);
+    gone("mayfly");
 }
 
 #[test]
@@ -292,9 +321,9 @@ fn an_immense_patience_overflows_nothing() {
     (settings.idle, settings.stop) = (Duration::MAX, Duration::MAX);
     let workers = start(settings);
     workers.grow(1);
-    until("both sleep", || workers.idle() == 2);
+    asleep("immense", 2);
     drop(workers);
-    assert_eq!(threads("immense"), []);
+    gone("immense");
 }
 
 #[test]

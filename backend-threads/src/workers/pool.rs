@@ -35,7 +35,7 @@ impl<J: Send + 'static> Workers<J> {
         let min = settings.min;
         let workers = Self { shared: Arc::new(Shared::new(settings, Box::new(work))) };
         for _ in 0..min {
-            workers.shared.lock().reserve();
+            workers.shared.lock().enlist();
             workers.shared.start_worker(None).map_err(|(e, _)| e)?;
         }
         Ok(workers)
@@ -75,7 +75,7 @@ impl<J: Send + 'static> Workers<J> {
             if state.stopping || state.threads >= self.shared.max {
                 break;
             }
-            state.reserve();
+            state.enlist();
             drop(state);
             if self.shared.start_worker(None).is_err() {
                 break;
@@ -252,12 +252,14 @@ impl<J: Send + 'static> Shared<J> {
             }
             Err(error) => {
                 drop(handles);
+                let first = slot.first();
                 let mut state = self.lock();
                 state.threads -= 1;
                 state.alive -= 1;
+                state.waking -= usize::from(first.is_none());
+                self.release(state);
                 self.left.notify_all();
-                drop(state);
-                Err((error, slot.first()))
+                Err((error, first))
             }
         }
     }
@@ -265,7 +267,11 @@ impl<J: Send + 'static> Shared<J> {
     /// The life of a worker.
     fn serve(&self, slot: &Arc<Slot<J>>) {
         slot.occupy();
-        let mut next = slot.first().or_else(|| self.next(slot));
+        let mut next = slot.first().or_else(|| {
+            let mut state = self.lock();
+            state.waking -= 1;
+            self.take(state, slot)
+        });
         while let Some(job) = next {
             let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
             if let Err(payload) = outcome {
@@ -273,7 +279,7 @@ impl<J: Send + 'static> Shared<J> {
                 // The payload is the job's own, and so is a panic in its destructor.
                 let _ = catch_unwind(AssertUnwindSafe(move || drop(payload)));
             }
-            next = self.next(slot);
+            next = self.take(self.lock(), slot);
         }
         self.reap();
         let mut state = self.lock();
@@ -284,8 +290,7 @@ impl<J: Send + 'static> Shared<J> {
     }
 
     /// The next job, or none when the calling worker is to end. Sleeps in between.
-    fn next(&self, slot: &Arc<Slot<J>>) -> Option<J> {
-        let mut state = self.lock();
+    fn take<'p>(&'p self, mut state: MutexGuard<'p, State<J>>, slot: &Arc<Slot<J>>) -> Option<J> {
         let mut slept = Slept::Roused;
         loop {
             if let Some(job) = state.queue.pop_front() {

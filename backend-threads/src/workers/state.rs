@@ -15,7 +15,7 @@ pub(super) struct State<J> {
     pub(super) queue: VecDeque<J>,
     /// The last one fell asleep last.
     pub(super) sleepers: Vec<Arc<Slot<J>>>,
-    /// Workers that were woken for a job and are not there yet.
+    /// Workers that were woken for a job, or started without one, and are not there yet.
     pub(super) waking: usize,
     pub(super) threads: usize,
     /// Workers that leave when they find no job.
@@ -37,10 +37,16 @@ impl<J> State<J> {
         }
     }
 
-    /// Counts a worker that is about to be started.
+    /// Counts a worker that is about to be started for one job.
     pub(super) fn reserve(&mut self) {
         self.threads += 1;
         self.alive += 1;
+    }
+
+    /// Counts a worker that is about to be started for the queue.
+    pub(super) fn enlist(&mut self) {
+        self.reserve();
+        self.waking += 1;
     }
 
     pub(super) fn staying(&self) -> usize {
