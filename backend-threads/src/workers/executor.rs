@@ -80,9 +80,9 @@ impl<J> fmt::Debug for Stopped<J> {
 pub struct Counts {
     /// Workers, idle and busy.
     pub threads: usize,
-    /// Workers without a job.
+    /// Workers without a job, and that no queued job is meant for.
     pub idle: usize,
-    /// Jobs without a worker.
+    /// Jobs that no idle worker is there for.
     pub queued: usize,
     /// Jobs that ended in a panic since the start.
     pub panics: u64,
