@@ -41,7 +41,8 @@ pub struct EventLoop {
     timers: Timers,
     pub(crate) clock: Clock,
     pub(crate) pool: Pool,
-    /// Storage of requests that were answered.
+    /// Storage of requests that were answered; in boxes, since it travels in them.
+    #[allow(clippy::vec_box)]
     pub(crate) requests: Vec<Box<Request>>,
     /// Connections whose turn ended before they were done.
     unfinished: Vec<usize>,

@@ -42,7 +42,8 @@ pub(crate) struct Parker {
     timers: Timers,
     clock: Clock,
     pool: Pool,
-    /// Storage of requests that were answered.
+    /// Storage of requests that were answered; in boxes, since it travels in them.
+    #[allow(clippy::vec_box)]
     requests: Vec<Box<Request>>,
     expired: Vec<usize>,
     stopping: bool,

@@ -62,10 +62,12 @@ pub fn start(doors: Vec<Door>, gateway: Arc<dyn Gateway>, settings: Settings) ->
 /// # Errors
 /// The settings make no sense, or no thread is left.
 pub fn crew(settings: &Settings) -> io::Result<Arc<dyn Executor<Job>>> {
-    let mut wanted = workers::Settings::default();
-    wanted.min = settings.min_threads;
-    wanted.max = Some(settings.max_threads);
-    wanted.queue = settings.queue;
+    let wanted = workers::Settings {
+        min: settings.min_threads,
+        max: Some(settings.max_threads),
+        queue: settings.queue,
+        ..workers::Settings::default()
+    };
     Ok(Arc::new(Workers::start(wanted, Job::run)?))
 }
 

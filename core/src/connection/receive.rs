@@ -74,7 +74,10 @@ impl Connection {
                 return Ok(self.close_on(env, rx));
             }
             let taken = match self.receive {
-                Receive::Head(progress) => self.head(progress, env, rx)?,
+                Receive::Head(progress) => self.head(progress, env, rx).inspect_err(|_| {
+                    // A refusal of HEAD has no content either (RFC 9110, 9.3.2).
+                    self.request.mute = rx.unread().starts_with(b"HEAD ");
+                })?,
                 Receive::Complete => self.complete(env),
                 Receive::Refused => self.refused(),
                 Receive::Upgraded => Some(Taken::Upgraded),
