@@ -27,3 +27,7 @@ pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
 pub use cherrystone_threads::{Running, Settings, Snapshot, Stopped, sockets};
 pub use server::{Backend, Handle, Server, ServerError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
