@@ -48,7 +48,8 @@ impl Serve {
             Dispatch::Blocking => Mode::Blocking,
             Dispatch::Inline => Mode::Inline,
         };
-        let base = Settings { config: testbed::limits(), ..Settings::default() };
+        let mut base = Settings::default();
+        base.config = testbed::limits();
         let settings = self.server.settings(base);
         settings.config.check()?;
         launch(Server::new(Testbed::new(mode)), self.backend, &settings, &self.bind)
