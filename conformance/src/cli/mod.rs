@@ -1,6 +1,6 @@
 //! What can be said on the command line?
 
-mod serve;
+pub mod serve;
 
 use std::error::Error;
 
