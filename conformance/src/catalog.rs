@@ -11,7 +11,7 @@ use std::{fs, io};
 use serde::Deserialize;
 
 use crate::case::Case;
-use crate::requirement::Requirement;
+use crate::requirement::{Requirement, Wire};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
@@ -100,6 +100,9 @@ impl Catalog {
         for requirement in &requirements {
             if known.insert(requirement.id.as_str(), ()).is_some() {
                 problems.push(format!("requirement {} occurs twice", requirement.id));
+            }
+            if (requirement.wire == Wire::Invisible) == requirement.reason.is_empty() {
+                problems.push(format!("requirement {}: wire = false and a reason go together", requirement.id));
             }
         }
         let mut cases = Vec::new();

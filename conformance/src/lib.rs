@@ -11,6 +11,7 @@
 //! - [`report`]: the results as HTML, JUnit XML, JSON and Markdown. [`matrix`]: requirements by cases.
 
 pub mod answer;
+pub mod byhand;
 pub mod bytes;
 pub mod case;
 pub mod catalog;
@@ -19,6 +20,7 @@ pub mod control;
 pub mod glob;
 pub mod judge;
 pub mod matrix;
+pub mod report;
 pub mod requirement;
 pub mod suite;
 pub mod target;

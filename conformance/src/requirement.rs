@@ -69,6 +69,44 @@ pub struct Requirement {
     pub level: Level,
     /// The duty itself.
     pub text: String,
+    /// Further places that say it, as citations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub see: Vec<String>,
+    /// Whether a case can test it.
+    #[serde(default, skip_serializing_if = "Wire::is_visible")]
+    pub wire: Wire,
+    /// Why no case can test it; empty when one can.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Whether a requirement shows on the wire; `true` and `false` in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Wire {
+    /// A case can test it.
+    #[default]
+    Visible,
+    /// No exchange of messages can show it.
+    Invisible,
+}
+
+impl Wire {
+    fn is_visible(&self) -> bool {
+        *self == Self::Visible
+    }
+}
+
+impl From<bool> for Wire {
+    fn from(visible: bool) -> Self {
+        if visible { Self::Visible } else { Self::Invisible }
+    }
+}
+
+impl From<Wire> for bool {
+    fn from(wire: Wire) -> Self {
+        wire == Wire::Visible
+    }
 }
 
 impl Requirement {
@@ -101,6 +139,9 @@ mod tests {
             section: "7.1".into(),
             level: Level::Must,
             text: "t".into(),
+            see: vec![],
+            wire: Wire::Visible,
+            reason: String::new(),
         };
         assert_eq!(requirement.citation(), "RFC 9112, 7.1");
         assert_eq!(requirement.link().as_deref(), Some("https://www.rfc-editor.org/rfc/rfc9112#section-7.1"));

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::case::{Case, Fixture, Patience};
+use crate::case::{Case, Fixture, Patience, Transport};
 use crate::catalog::Catalog;
 use crate::channel::Connect;
 use crate::control::{Presence, Survey};
@@ -72,7 +72,7 @@ pub fn run(
     let work = || {
         while let Some(&n) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let case = cases[n];
-            let outcome = match blocked(case, survey).or_else(|| lock(&shared).lost.clone()) {
+            let outcome = match blocked(case, setting, survey).or_else(|| lock(&shared).lost.clone()) {
                 Some(reason) => untested(reason),
                 None => {
                     lock(&shared).running.insert(n);
@@ -113,7 +113,12 @@ fn jobs(wanted: NonZeroUsize, cases: usize) -> usize {
 }
 
 /// Why the case cannot be played against this server.
-fn blocked(case: &Case, survey: &Survey) -> Option<String> {
+fn blocked(case: &Case, setting: &Setting, survey: &Survey) -> Option<String> {
+    match case.only.filter(|only| *only != setting.transport) {
+        Some(Transport::Clear) => return Some("it makes sense in clear text only".to_owned()),
+        Some(Transport::Tls) => return Some("it makes sense over TLS only".to_owned()),
+        None => {}
+    }
     case.fixtures.iter().find_map(|fixture| match survey.fixtures.get(fixture) {
         Some(Presence::Present) => None,
         Some(Presence::Missing(reason)) => Some(format!("the server does not offer {fixture}: {reason}")),

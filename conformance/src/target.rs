@@ -14,6 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::case::Transport;
 use crate::channel::{Channel, Connect, TcpChannel, TlsChannel, TlsSettings};
 use crate::control::{Obstacle, ask_plainly};
 
@@ -97,6 +98,11 @@ impl Target {
             Place::Tcp { host, port } => format!("{host}:{port}"),
             Place::Unix(_) => "localhost".to_owned(),
         }
+    }
+
+    /// Whether connections are in clear text.
+    pub fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Clear }
     }
 
     /// The end of a shell pipeline that sends its input to the server, and shows what comes back.

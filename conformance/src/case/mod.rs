@@ -58,6 +58,18 @@ pub struct Case {
     pub tunnel: Option<Tunnel>,
     /// How long it may take.
     pub patience: Patience,
+    /// The kind of connection that it makes sense on; none for any.
+    pub only: Option<Transport>,
+}
+
+/// Whether a connection is in clear text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// TCP, a Unix socket, or memory.
+    #[default]
+    Clear,
+    /// TLS.
+    Tls,
 }
 
 /// One thing that the client does.

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Awaited, Case, Content, End, Expected, Fixture, Patience, Refused, StatusSet, Step, Text, To, Tunnel};
+use super::{
+    Awaited, Case, Content, End, Expected, Fixture, Patience, Refused, StatusSet, Step, Text, To, Transport, Tunnel,
+};
 use crate::requirement::Level;
 
 /// No case may make a run wait longer than this in one step, nor write more copies than that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const MOST_COPIES: u32 = 4 << 20;
+const MOST_ANSWERS: u32 = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +40,24 @@ struct RawCase {
     tunnel: Option<RawTunnel>,
     #[serde(default)]
     slow: bool,
+    split: Option<RawSplit>,
+    only: Option<RawOnly>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawSplit {
+    Octets,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawOnly {
+    Clear,
+    Tls,
+}
+
+#[derive(Deserialize, Clone)]
 #[serde(untagged)]
 enum OneOrMany<T> {
     One(T),
@@ -108,21 +126,21 @@ enum RawHow {
     Reset,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(untagged)]
 enum RawStatus {
     Code(u16),
     Word(String),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(untagged)]
 enum RawBody {
     Text(String),
     Repeat { repeat: String, times: u32 },
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct RawAnswer {
     status: OneOrMany<RawStatus>,
@@ -141,6 +159,7 @@ struct RawAnswer {
     #[serde(default)]
     no_field: OneOrMany<String>,
     interim: Option<Vec<u16>>,
+    times: Option<u32>,
     version: Option<String>,
 }
 
@@ -183,7 +202,7 @@ fn read_case(id: &str, raw: RawCase) -> Result<Case, String> {
         why: raw.why,
         fixtures: raw.fixture.into(),
         send: raw.send.into_iter().map(read_step).collect::<Result<_, _>>()?,
-        answers: raw.answers.into_iter().map(read_answer).collect::<Result<_, _>>()?,
+        answers: read_answers(raw.answers)?,
         end: match raw.end {
             RawEnd::Any => End::Any,
             RawEnd::Close => End::Close,
@@ -195,7 +214,18 @@ fn read_case(id: &str, raw: RawCase) -> Result<Case, String> {
             None => None,
         },
         patience: if raw.slow { Patience::Slow } else { Patience::Usual },
+        only: raw.only.map(|only| match only {
+            RawOnly::Clear => Transport::Clear,
+            RawOnly::Tls => Transport::Tls,
+        }),
     };
+    if let Some(RawSplit::Octets) = raw.split {
+        for step in &mut case.send {
+            if let Step::Text(text) = step {
+                *step = Step::Trickle(text.clone(), Duration::ZERO);
+            }
+        }
+    }
     if case.fixtures.is_empty() {
         case.fixtures.push(Fixture::Root);
     }
@@ -233,12 +263,13 @@ fn consistent(case: &Case) -> Result<(), String> {
     if at(&Step::Reset).is_some_and(|n| n + 1 != case.send.len()) {
         return Err("{ end = \"reset\" } must be the last step".to_owned());
     }
+    let resets = at(&Step::Reset).is_some();
     let awaited = case.send.iter().filter(|step| **step == Step::Await(Awaited::Answer)).count();
-    if awaited > case.answers.len() {
+    if awaited > case.answers.len() && !resets {
         return Err("waits for more answers than it expects".to_owned());
     }
-    if at(&Step::Reset).is_some() && awaited != case.answers.len() {
-        return Err("answers before a reset must be waited for".to_owned());
+    if resets && !case.answers.is_empty() {
+        return Err("after a reset no answer can be judged".to_owned());
     }
     let switches = case.answers.last().is_some_and(|answer| answer.status.allows(101));
     if case.tunnel.is_some() != switches {
@@ -263,6 +294,33 @@ fn read_step(raw: RawStep) -> Result<Step, String> {
         RawStep::End { end: RawHow::Reset } => Step::Reset,
         RawStep::Trickle { trickle, every } => Step::Trickle(Text::parse(&trickle)?, pause(every)?),
     })
+}
+
+/// `times` stands for so many answers, `%d` in their content being the index.
+fn read_answers(raw: Vec<RawAnswer>) -> Result<Vec<Expected>, String> {
+    let mut answers = Vec::new();
+    for raw in raw {
+        let Some(times) = raw.times else {
+            answers.push(read_answer(raw)?);
+            continue;
+        };
+        if times > MOST_ANSWERS {
+            return Err(format!("{times} answers are too many"));
+        }
+        for index in 0..times {
+            let numbered = |text: &mut String| *text = text.replace("%d", &index.to_string());
+            let mut raw = raw.clone();
+            if let Some(RawBody::Text(text)) = &mut raw.body {
+                numbered(text);
+            }
+            match &mut raw.contains {
+                OneOrMany::One(text) => numbered(text),
+                OneOrMany::Many(texts) => texts.iter_mut().for_each(numbered),
+            }
+            answers.push(read_answer(raw)?);
+        }
+    }
+    Ok(answers)
 }
 
 fn read_answer(raw: RawAnswer) -> Result<Expected, String> {

@@ -36,6 +36,7 @@ pub(super) fn exchange(got: &Exchange, expected: &Expected, render: &Renderer<'_
         return Err(flaw.clone());
     }
     let status = answer.status;
+    absent(answer, expected, render).map_err(|why| format!("status {status}, but {why}"))?;
     if !expected.status.allows(status) {
         if expected.allowed.allows(status) {
             return Ok(Acceptance::Choice(format!("answered {status}")));
@@ -59,15 +60,11 @@ fn details(answer: &Answer, expected: &Expected, render: &Renderer<'_>) -> Resul
     if let Some(minor) = expected.minor_version.filter(|minor| *minor != answer.minor_version) {
         return Err(format!("of version HTTP/1.{}; expected HTTP/1.{minor}", answer.minor_version));
     }
-    if let Some(body) = expected.body.as_ref().map(|body| body.render(render.addressing, render.target)) {
-        if body != *content {
-            let (got, wanted) = (excerpt(content, 160), excerpt(&body, 160));
-            return Err(format!(
-                "content of {} octets \"{got}\"; expected {} octets \"{wanted}\"",
-                content.len(),
-                body.len()
-            ));
-        }
+    let body = expected.body.as_ref().map(|body| body.render(render.addressing, render.target));
+    if let Some(body) = body.filter(|body| body != content) {
+        let (got, wanted) = (excerpt(content, 160), excerpt(&body, 160));
+        let (has, wants) = (content.len(), body.len());
+        return Err(format!("content of {has} octets \"{got}\"; expected {wants} octets \"{wanted}\""));
     }
     if let Some(length) = expected.length.filter(|length| *length != content.len()) {
         return Err(format!("content of {} octets; expected {length}", content.len()));
@@ -75,11 +72,6 @@ fn details(answer: &Answer, expected: &Expected, render: &Renderer<'_>) -> Resul
     for part in expected.contains.iter().map(|text| render.text(text)) {
         if !holds(content, &part) {
             return Err(format!("the content lacks \"{}\": \"{}\"", excerpt(&part, 160), excerpt(content, 400)));
-        }
-    }
-    for part in expected.lacks.iter().map(|text| render.text(text)) {
-        if holds(content, &part) {
-            return Err(format!("the content holds \"{}\": \"{}\"", excerpt(&part, 160), excerpt(content, 400)));
         }
     }
     for (name, value) in &expected.fields {
@@ -90,6 +82,17 @@ fn details(answer: &Answer, expected: &Expected, render: &Renderer<'_>) -> Resul
         let Some(wanted) = value.as_ref().map(|value| render.text(value)) else { continue };
         if !got.iter().any(|got| got.as_bytes().eq_ignore_ascii_case(&wanted)) {
             return Err(format!("the field {name} is {got:?}; expected \"{}\"", visible(&wanted)));
+        }
+    }
+    Ok(())
+}
+
+/// What must not be there, whichever of the outcomes the server chose.
+fn absent(answer: &Answer, expected: &Expected, render: &Renderer<'_>) -> Result<(), String> {
+    let content = &answer.content;
+    for part in expected.lacks.iter().map(|text| render.text(text)) {
+        if holds(content, &part) {
+            return Err(format!("the content holds \"{}\": \"{}\"", excerpt(&part, 160), excerpt(content, 400)));
         }
     }
     for name in &expected.no_fields {
@@ -150,6 +153,7 @@ mod tests {
             ("{status = 200, no_field = [\"X-A\"]}", "x-a is there"),
             ("{status = 200, interim = [100]}", "interim"),
             ("{status = 200, version = \"1.0\"}", "version"),
+            ("{status = 204, allowed = 200, lacks = \"hello\"}", "holds"),
         ] {
             let why = check(bad, HELLO).unwrap_err();
             assert!(why.contains(word), "{bad}: {why}");

@@ -101,6 +101,15 @@ impl Conversation {
         }
     }
 
+    /// Takes out a 408 that says why the server closes, as it may before a timer of its own closes; whether there was one.
+    pub(super) fn forgive_timeout(&mut self) -> bool {
+        let alone = self.finals.is_empty() && self.interim.is_empty();
+        if !alone || self.reader.rest().get(8..13) != Some(b" 408 ") {
+            return false;
+        }
+        matches!(self.reader.next(To::Other), Ok(Some(_)))
+    }
+
     /// What came after the last answer.
     pub(super) fn rest(&self) -> &[u8] {
         self.reader.rest()

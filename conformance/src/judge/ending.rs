@@ -22,6 +22,9 @@ impl Play<'_> {
 
     fn closes(&self, conversation: &mut Conversation) -> Result<(), Stop> {
         conversation.listen(self.answer);
+        if conversation.forgive_timeout() {
+            conversation.listen(self.answer);
+        }
         nothing_more(conversation, "after the last expected answer")?;
         match conversation.outlook() {
             Outlook::Open => Err(Stop::Fail(format!(
@@ -61,6 +64,7 @@ impl Play<'_> {
 
     fn any(&self, conversation: &mut Conversation) -> Result<(), Stop> {
         conversation.listen(self.setting.timing.quiet);
+        conversation.forgive_timeout();
         nothing_more(conversation, "after the last expected answer")?;
         let ended_by_us = self.case.send.contains(&Step::HalfClose);
         let settled = self.refused != Refusal::None || ended_by_us || self.case.answers.is_empty();

@@ -21,7 +21,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::answer::Malformed;
-use crate::case::{Addressing, Case, Expected, Patience, Step};
+use crate::case::{Addressing, Case, Expected, Patience, Step, Transport};
 use crate::channel::Connect;
 use check::Acceptance;
 use conversation::Conversation;
@@ -67,12 +67,19 @@ pub struct Setting {
     pub timing: Timing,
     /// In which pieces the case is sent.
     pub delivery: Delivery,
+    /// Whether connections are in clear text.
+    pub transport: Transport,
 }
 
 impl Setting {
-    /// The routes of the test gateway, usual times, pieces as the case has them.
+    /// The routes of the test gateway, usual times, pieces as the case has them, clear text.
     pub fn new(authority: impl Into<String>) -> Self {
-        Self { addressing: Addressing::new(authority), timing: Timing::default(), delivery: Delivery::AsWritten }
+        Self {
+            addressing: Addressing::new(authority),
+            timing: Timing::default(),
+            delivery: Delivery::AsWritten,
+            transport: Transport::Clear,
+        }
     }
 }
 
