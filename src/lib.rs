@@ -1,1 +1,33 @@
-//! In construction.
+//! A fast, strict, production-ready HTTP/1.x server.
+//!
+//! The protocol is a pure state machine (`cherrystone-core`), driven by a pool of threads or by event loops. An application is a
+//! [`Gateway`](gateway::Gateway): a closure will do.
+//!
+//! ```no_run
+//! use cherrystone::{Exchange, Head, Server, Status};
+//!
+//! let server = Server::new(|_: Head<'_>, exchange: Exchange<'_>| {
+//!     exchange.respond(Status::OK, &[("Content-Type", b"text/plain")], "Hello, world!\n")
+//! });
+//! server.bind("127.0.0.1:8070")?.run()?;
+//! # Ok::<(), cherrystone::ServerError>(())
+//! ```
+//!
+//! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
+//! [`dispatch`] are their logic), and `cli` is the command line.
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod dispatch;
+pub mod files;
+pub mod gateways;
+pub mod server;
+
+pub use cherrystone_core::gateway::{self, Exchange};
+pub use cherrystone_core::*;
+pub use cherrystone_threads::{Running, Settings, Snapshot, Stopped, sockets};
+pub use server::{Backend, Handle, Server, ServerError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,1 +1,34 @@
-//! In construction.
+//! The thread-pool backend: one thread holds what waits, workers do what may block.
+//!
+//! ```text
+//!  listeners ──▶ parker (accepts, reads heads, holds what is idle) ──▶ queue ──▶ workers (handlers, blocking writes)
+//!                  ▲──────────────────── idle again, or waiting for its application ─────────────┘
+//! ```
+//!
+//! The rooms that the event-loop backend shares are public: `sockets` and `workers`, the [`Client`] that is handed around, the
+//! [`Clock`] and the [`Timers`], [`Doors`], [`Inbox`] and [`Job`].
+
+mod client;
+mod clock;
+mod doors;
+mod inbox;
+mod job;
+mod parker;
+mod port;
+mod running;
+mod shared;
+pub mod sockets;
+mod stats;
+mod timers;
+pub mod workers;
+
+pub use client::{Client, Read, Request, Written};
+pub use clock::{Clock, system_instant};
+pub use doors::Doors;
+pub use inbox::{ConnectionWaker, Inbox, Note};
+pub use job::{Desk, Job, Task};
+pub use port::BlockingPort;
+pub use running::{Running, Stopped, crew, start};
+pub use shared::{Door, LAST_LINGER, Settings, Shared, Stages};
+pub use stats::{Count, Snapshot, Stats};
+pub use timers::{Armed, GRAIN, Timers};

@@ -8,6 +8,7 @@
 //! - [`channel`]: how the server is reached. Implement [`channel::Connect`] to judge a runtime of your own.
 //! - [`answer`]: the strict reader of answers. [`judge`]: one case, one verdict.
 //! - [`control`]: does the channel work, and what does the server offer? [`suite`]: all cases, several at a time.
+//! - [`testbed`]: the gateway that the cases presuppose.
 //! - [`report`]: the results as HTML, JUnit XML, JSON and Markdown. [`matrix`]: requirements by cases.
 
 pub mod answer;
@@ -24,3 +25,4 @@ pub mod report;
 pub mod requirement;
 pub mod suite;
 pub mod target;
+pub mod testbed;

@@ -55,9 +55,9 @@ pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The text of a `Date` field in IMF-fixdate form (RFC 9110, 5.6.7), always 29 octets.
+/// The text of a `Date` field in IMF-fixdate form (RFC 9110, 5.6.7), always 29 octets; kept as a whole field line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Date([u8; 29]);
+pub struct Date([u8; 37]);
 
 impl Date {
     /// The date of `seconds` after 1970-01-01T00:00:00Z. Times from the year 10000 on are shown as the end of 9999.
@@ -65,7 +65,8 @@ impl Date {
         let seconds = seconds.min(253_402_300_799);
         let (day, clock) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day_of_month) = civil(day);
-        let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+        let mut line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        let text = &mut line[6..35];
         let weekday = (day % 7) as usize * 3;
         text[..3].copy_from_slice(&b"ThuFriSatSunMonTueWed"[weekday..weekday + 3]);
         two_digits(&mut text[5..7], day_of_month);
@@ -76,17 +77,22 @@ impl Date {
         two_digits(&mut text[17..19], clock / 3600);
         two_digits(&mut text[20..22], clock / 60 % 60);
         two_digits(&mut text[23..25], clock % 60);
-        Self(text)
+        Self(line)
     }
 
     /// The 29 octets.
-    pub const fn as_bytes(&self) -> &[u8; 29] {
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0[6..35]
+    }
+
+    /// The whole field line.
+    pub(crate) const fn line(&self) -> &[u8] {
         &self.0
     }
 
     /// The same as text.
     pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

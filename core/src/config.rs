@@ -62,7 +62,7 @@ pub struct Limits {
     pub trailers: u32,
     /// One chunk-size line with its extensions: default 4,096.
     pub chunk_line: u32,
-    /// What the chunk-size lines of one request may add up to beyond 32 octets each: default 16,384.
+    /// The chunk extensions of one request in sum, with size digits beyond 16: default 16,384.
     pub chunk_overhead: u32,
     /// Content that is read and dropped after an answer that did not wait for it, to keep the connection: default
     /// 256 KiB. More than that closes it.
@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn impossible_settings_are_refused() {
-        let broken: [(fn(&mut Config), ConfigError); 5] = [
+        type Change = fn(&mut Config);
+        let broken: [(Change, ConfigError); 5] = [
             (|c| c.limits.head = 0, ConfigError::Head),
             (|c| c.limits.head = 100_000, ConfigError::Head),
             (|c| c.limits.fields = 0, ConfigError::Fields),

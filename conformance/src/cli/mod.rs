@@ -10,6 +10,7 @@ mod list;
 mod matrix;
 mod progress;
 mod run;
+mod serve;
 mod session;
 mod show;
 
@@ -39,6 +40,8 @@ enum Command {
     Explain(explain::Explain),
     /// Show the requirements with their cases and gaps
     Matrix(matrix::Matrix),
+    /// Serve the test gateway
+    Serve(serve::Serve),
 }
 
 /// How a subcommand ended.
@@ -73,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         Command::List(list) => list.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Matrix(matrix) => matrix.execute(),
+        Command::Serve(serve) => serve.execute(),
     };
     match done {
         Ok(End::Conforms) => ExitCode::SUCCESS,

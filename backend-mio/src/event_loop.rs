@@ -1,0 +1,317 @@
+//! What wakes the loop, and whose turn is it?
+//!
+//! [`EventLoop`] waits for sockets, notes and deadlines, and gives each connection that may have something to do its turn. What a
+//! connection does with its turn is in `progress`.
+//!
+//! Invariants:
+//! 1. A connection is in exactly one place: here, or with one worker.
+//! 2. The loop never blocks but in the poller, and sleeps there until the next deadline when there is nothing to do.
+//! 3. The work of one turn is bounded, so that no connection starves the others.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cherrystone_core::Pool;
+use cherrystone_threads::workers::Executor;
+use cherrystone_threads::{
+    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, Inbox, Job, LAST_LINGER, Note, Request, Shared,
+    Task, Timers, Written, system_instant,
+};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+const INBOX: Token = Token(0);
+const DOORS: usize = 1;
+/// Tokens of connections begin here.
+const CLIENTS: usize = 1 << 16;
+/// Connections that a loop may have more than the least busy one before it passes newcomers on.
+const IMBALANCE: usize = 4;
+
+/// One event loop. A program that has a main loop of its own may turn it by hand.
+pub struct EventLoop {
+    poll: Poll,
+    events: Events,
+    pub(crate) desk: Arc<Desk>,
+    neighbours: Vec<Arc<Desk>>,
+    doors: Doors,
+    pub(crate) slots: Slab<Slot>,
+    timers: Timers,
+    pub(crate) clock: Clock,
+    pub(crate) pool: Pool,
+    /// Storage of requests that were answered; in boxes, since it travels in them.
+    #[allow(clippy::vec_box)]
+    pub(crate) requests: Vec<Box<Request>>,
+    /// Connections whose turn ended before they were done.
+    unfinished: Vec<usize>,
+    expired: Vec<usize>,
+    pub(crate) stopping: bool,
+}
+
+impl std::fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventLoop").field("connections", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
+/// A connection, or the place that is kept for it while a worker has it.
+pub(crate) struct Slot {
+    pub(crate) client: Option<Box<Client>>,
+    armed: Armed,
+    /// Whether the socket may have something; only a read that finds nothing more clears it.
+    pub(crate) readable: bool,
+    /// Whether the peer is known to have ended its side, so that even a short read is not the last.
+    pub(crate) ended: bool,
+    pub(crate) woken: bool,
+    pub(crate) waker: Option<Arc<ConnectionWaker>>,
+}
+
+/// Where a connection goes next.
+pub(crate) enum Next {
+    /// It waits for its socket, its application or its deadline.
+    Wait,
+    /// It has more to do when others had their turn.
+    Again,
+    Worker,
+    Drop,
+}
+
+impl EventLoop {
+    /// A loop over these doors. Requests that may block go to `crew`.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn new(doors: Vec<Door>, shared: Arc<Shared>, crew: Arc<dyn Executor<Job>>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let inbox = Inbox::new(poll.registry(), INBOX)?;
+        shared.subscribe(Arc::clone(&inbox));
+        let doors = Doors::new(doors, poll.registry(), DOORS)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(1024),
+            desk: Arc::new(Desk { shared, inbox, crew }),
+            neighbours: Vec::new(),
+            doors,
+            slots: Slab::new(),
+            timers: Timers::default(),
+            clock: Clock::new(),
+            pool: Pool::default(),
+            requests: Vec::new(),
+            unfinished: Vec::new(),
+            expired: Vec::new(),
+            stopping: false,
+        })
+    }
+
+    /// The way to this loop.
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
+    /// Lets the loop pass newcomers on to others.
+    pub(crate) fn share_with(&mut self, neighbours: Vec<Arc<Desk>>) {
+        self.neighbours = neighbours;
+    }
+
+    /// Runs until the server has stopped.
+    pub fn run(&mut self) {
+        while self.turn(None) {}
+    }
+
+    /// Waits for something to do, at most `timeout`, and does it. Says whether the loop is to go on: not after the server has
+    /// stopped.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> bool {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let timeout = [self.sleep(), timeout].into_iter().flatten().min();
+        // An interrupted wait, or one that failed, is a spurious wake-up.
+        if self.poll.poll(&mut events, timeout).is_err() {
+            events.clear();
+        }
+        self.clock.tick();
+        for key in std::mem::take(&mut self.unfinished) {
+            self.drive(key);
+        }
+        for event in &events {
+            let token = event.token().0;
+            let Some(key) = token.checked_sub(CLIENTS) else {
+                self.doors.note(token);
+                continue;
+            };
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.readable |= event.is_readable() || event.is_error();
+                slot.ended |= event.is_read_closed() || event.is_error();
+                self.drive(key);
+            }
+        }
+        self.events = events;
+        self.accept();
+        self.read_notes();
+        self.look_at_timers();
+        if self.desk.shared.is_stopping() && !self.stopping {
+            self.stop();
+        }
+        let over = self.stopping && (self.slots.is_empty() || self.desk.shared.is_cutting());
+        if over {
+            self.slots.drain().filter_map(|slot| slot.client).for_each(|client| client.finish());
+        }
+        !over
+    }
+
+    /// How long the loop may sleep.
+    fn sleep(&self) -> Option<Duration> {
+        if !self.unfinished.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let due = self.doors.due(&self.desk.shared, self.clock.now());
+        let wake_at = [self.timers.next(), due].into_iter().flatten().min()?;
+        Some(system_instant(wake_at).saturating_duration_since(std::time::Instant::now()))
+    }
+
+    fn accept(&mut self) {
+        let mut fresh = Vec::new();
+        self.doors.accept(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        fresh.into_iter().for_each(|client| self.place(client));
+    }
+
+    /// Keeps a newcomer, or passes it on to a loop with less to do.
+    fn place(&mut self, client: Box<Client>) {
+        let idlest = self.neighbours.iter().min_by_key(|desk| desk.inbox.load());
+        match idlest {
+            Some(desk) if desk.inbox.load() + IMBALANCE < self.desk.inbox.load() => {
+                desk.inbox.send(Note::Welcome(client));
+            }
+            _ => self.welcome(client),
+        }
+    }
+
+    fn welcome(&mut self, client: Box<Client>) {
+        let fd = client.stream.as_fd().as_raw_fd();
+        let key = self.slots.insert(Slot {
+            client: Some(client),
+            armed: Armed::NOT,
+            readable: true,
+            ended: false,
+            woken: false,
+            waker: None,
+        });
+        self.desk.inbox.set_load(self.slots.len());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut SourceFd(&fd), Token(CLIENTS + key), interest).is_err() {
+            self.remove(key);
+            return;
+        }
+        self.drive(key);
+    }
+
+    fn read_notes(&mut self) {
+        self.desk.inbox.silence();
+        let inbox = Arc::clone(&self.desk.inbox);
+        while let Some(note) = inbox.take() {
+            match note {
+                Note::Welcome(client) => self.welcome(client),
+                Note::Back(key, mut client) => {
+                    self.requests.extend(client.request.take_if(|request| !request.is_due));
+                    if self.stopping {
+                        client.link.conn.retire();
+                    }
+                    self.slots[key].client = Some(client);
+                    self.slots[key].woken = true;
+                    self.drive(key);
+                }
+                Note::Gone(key) => self.remove(key),
+                Note::Wake(key) => {
+                    if let Some(slot) = self.slots.get_mut(key) {
+                        slot.woken = true;
+                        self.drive(key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn look_at_timers(&mut self) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.timers.expired(self.clock.now(), &mut expired);
+        for key in expired.drain(..) {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.armed = Armed::NOT;
+                self.drive(key);
+            }
+        }
+        self.expired = expired;
+    }
+
+    fn remove(&mut self, key: usize) {
+        if let Some(client) = self.slots.remove(key).client {
+            client.finish();
+        }
+        self.desk.inbox.set_load(self.slots.len());
+        self.desk.shared.stats.sub(Count::Open);
+    }
+
+    /// Gives a connection its turn.
+    fn drive(&mut self, key: usize) {
+        let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
+        let next = self.progress(key, &mut client).unwrap_or_else(|error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                self.desk.shared.stats.add(Count::Stalled);
+            }
+            // What is outgoing, an alert perhaps, is worth one try.
+            let _ = client.write(&self.clock.env(&self.desk.shared.settings.config));
+            Next::Drop
+        });
+        match next {
+            Next::Wait => {
+                client.link.rest(&mut self.pool);
+                let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
+                let slot = &mut self.slots[key];
+                self.timers.set(key, deadline, &mut slot.armed);
+                slot.client = Some(client);
+            }
+            Next::Again => {
+                self.slots[key].client = Some(client);
+                self.unfinished.push(key);
+            }
+            Next::Worker => self.submit(key, client),
+            Next::Drop => {
+                self.slots[key].client = Some(client);
+                self.remove(key);
+            }
+        }
+    }
+
+    fn submit(&mut self, key: usize, client: Box<Client>) {
+        let job = Job { desk: Arc::clone(&self.desk), token: key, client, task: Task::Answer };
+        let Err(rejected) = self.desk.crew.try_submit(job) else { return };
+        let mut client = rejected.into_job().client;
+        self.desk.shared.stats.add(Count::Refused);
+        client.request = None;
+        let env = self.clock.env(&self.desk.shared.settings.config);
+        client.link.conn.overloaded(&env, &mut client.link.tx);
+        let written = client.write(&env);
+        self.slots[key].client = Some(client);
+        match written {
+            Ok(Written::All | Written::Blocked) => self.unfinished.push(key),
+            Err(_) => self.remove(key),
+        }
+    }
+
+    /// Ends listening, and lets every connection that is here know.
+    fn stop(&mut self) {
+        self.stopping = true;
+        let mut fresh = Vec::new();
+        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        fresh.into_iter().for_each(|client| self.welcome(client));
+        let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(client) = &mut self.slots[key].client {
+                client.link.conn.retire();
+                client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+                self.slots[key].readable = true;
+                self.drive(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How does a handler on the event loop reach its socket?
+//!
+//! Through an [`InlinePort`], which never waits: content was collected before, and output beyond the high-water mark is refused.
+
+use std::io;
+
+use cherrystone_core::gateway::{Answered, Port, answer};
+use cherrystone_core::{Env, Link};
+use cherrystone_threads::sockets::{PeerState, Stream};
+use cherrystone_threads::{Client, Clock, Count, Shared};
+
+/// Octets that a handler may push before the client takes any.
+const HIGH_WATER: usize = 1 << 20;
+
+/// A port that never waits.
+struct InlinePort<'p> {
+    link: &'p mut Link,
+    stream: &'p Stream,
+    clock: &'p Clock,
+    shared: &'p Shared,
+}
+
+impl Port for InlinePort<'_> {
+    fn parts(&mut self) -> (&mut Link, Env<'_>) {
+        (self.link, self.clock.env(&self.shared.settings.config))
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        let out = self.link.outgoing().map_err(io::Error::other)?;
+        if !out.is_empty() {
+            match self.stream.try_send(out) {
+                Ok(n) => {
+                    let env = self.clock.env(&self.shared.settings.config);
+                    self.link.sent(&env, n).map_err(io::Error::other)?;
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.link.pending() > HIGH_WATER { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    fn high_water(&self) -> usize {
+        HIGH_WATER
+    }
+
+    fn is_gone(&mut self) -> bool {
+        self.stream.peer_state() == PeerState::Gone
+    }
+}
+
+/// Has the request that is due answered here and now.
+#[inline]
+pub(crate) fn handle(client: &mut Client, clock: &Clock, shared: &Shared) {
+    let Client { link, stream, peer, request, ongoing, .. } = client;
+    let Some(request) = request else { return };
+    request.is_due = false;
+    shared.stats.add(Count::Requests);
+    let mut port = InlinePort { link, stream, clock, shared };
+    match answer(&*shared.gateway, request.head.head(), &mut port, &mut request.intake, peer) {
+        Answered::Ongoing(more) => *ongoing = Some(Box::new(more)),
+        Answered::Failed(_) => shared.stats.add(Count::Failures),
+        Answered::Panicked => shared.stats.add(Count::Panics),
+        _ => {}
+    }
+}

@@ -1,0 +1,199 @@
+//! What does a connection do with its turn?
+//!
+//! It goes round: what is under way, then the next event of the protocol, until it needs something that is not there.
+
+use std::io;
+use std::task::Waker;
+
+use cherrystone_core::gateway::{Advance, Mode};
+use cherrystone_core::{Event, Framing};
+use cherrystone_threads::sockets::PeerState;
+use cherrystone_threads::{Client, ConnectionWaker, Count, LAST_LINGER, Read, Written};
+use std::sync::Arc;
+
+use crate::event_loop::{EventLoop, Next};
+use crate::inline;
+
+/// Octets of output above which nothing more is said before the client takes some.
+const MARK: usize = 64 << 10;
+/// Rounds that a connection may go before others get their turn.
+const ROUNDS: usize = 256;
+
+impl EventLoop {
+    /// Moves a connection on as far as that is possible without waiting.
+    ///
+    /// # Errors
+    /// The connection is lost, or too slow.
+    #[inline]
+    pub(crate) fn progress(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
+        client.link.wake(&mut self.pool);
+        for _ in 0..ROUNDS {
+            if (client.is_ending() || client.link.tx.len() >= MARK) && self.write(client)? == Written::Blocked {
+                return Ok(Next::Wait);
+            }
+            let next = if client.ongoing.is_some() { self.go_on(key, client)? } else { self.round(key, client)? };
+            if let Some(next) = next {
+                return Ok(next);
+            }
+        }
+        Ok(Next::Again)
+    }
+
+    fn write(&self, client: &mut Client) -> io::Result<Written> {
+        client.write(&self.clock.env(&self.desk.shared.settings.config))
+    }
+
+    /// One event of the protocol.
+    #[inline]
+    fn round(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
+        let shared = &self.desk.shared;
+        let env = self.clock.env(&shared.settings.config);
+        let Client { link, request, .. } = client;
+        match link.conn.poll(&env, &mut link.rx) {
+            Ok(Event::Request(head)) => {
+                let mode = shared.gateway.mode(head);
+                let framing = head.framing();
+                let mut storage = self.requests.pop().unwrap_or_default();
+                storage.begin(head);
+                storage.admit(link, shared, &env);
+                if !storage.is_due {
+                    self.requests.push(storage);
+                    return Ok(None);
+                }
+                *request = Some(storage);
+                return Ok(self.dispatch(client, mode, framing));
+            }
+            Ok(Event::Data(data)) => {
+                if let Some(collecting) = request {
+                    collecting.intake.collect(data);
+                    if collecting.intake.len() > shared.settings.inline_body {
+                        collecting.is_due = true;
+                        return Ok(Some(Next::Worker));
+                    }
+                }
+            }
+            Ok(Event::End(trailers)) => {
+                if let Some(collected) = request {
+                    collected.intake.end(trailers);
+                    self.handle(client);
+                }
+            }
+            Ok(Event::NeedInput) => return self.read(key, client),
+            Ok(Event::NeedContinue) => {
+                if link.conn.proceed(&mut link.tx).is_err() {
+                    link.conn.abort(&env, &mut link.tx);
+                }
+            }
+            Ok(Event::Shutdown) => {
+                client.end();
+                if client.write(&env)? == Written::Blocked {
+                    return Ok(Some(Next::Wait));
+                }
+                if self.stopping {
+                    client.link.conn.poll(&env, &mut client.link.rx).ok();
+                    client.link.conn.hasten(env.now + LAST_LINGER);
+                }
+            }
+            Ok(Event::Closed) => return Ok(Some(Next::Drop)),
+            Ok(Event::NeedResponse | Event::Upgraded) => {
+                // A request that nothing answers any more: its handler gave an answer up half-way.
+                link.conn.abort(&env, &mut link.tx);
+                link.conn.end_upgrade();
+            }
+            Err(violation) => {
+                shared.stats.add(Count::Violations);
+                self.requests.extend(request.take());
+                link.conn.refuse(&env, violation, &mut link.tx);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a request that is due where it is handled.
+    #[inline]
+    fn dispatch(&mut self, client: &mut Client, mode: Mode, framing: Framing) -> Option<Next> {
+        let inline_body = self.desk.shared.settings.inline_body as u64;
+        match (mode, framing) {
+            (Mode::Inline, Framing::None | Framing::Length(0)) => {
+                self.handle(client);
+                None
+            }
+            (Mode::Inline, Framing::Chunked) => self.collect(client),
+            (Mode::Inline, Framing::Length(octets)) if octets <= inline_body => self.collect(client),
+            (Mode::Inline | Mode::Blocking, _) => Some(Next::Worker),
+        }
+    }
+
+    /// Lets the content come before the handler sees the request.
+    fn collect(&mut self, client: &mut Client) -> Option<Next> {
+        if let Some(request) = &mut client.request {
+            request.is_due = false;
+        }
+        None
+    }
+
+    #[inline]
+    fn handle(&mut self, client: &mut Client) {
+        inline::handle(client, &self.clock, &self.desk.shared);
+        self.requests.extend(client.request.take());
+        if self.stopping {
+            client.link.conn.retire();
+        }
+    }
+
+    /// Needs input: says what is queued, then reads if there may be something.
+    #[inline]
+    fn read(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
+        if client.link.resume().map_err(io::Error::other)? {
+            return Ok(None);
+        }
+        if client.link.pending() > 0 {
+            self.write(client)?;
+        }
+        let slot = &mut self.slots[key];
+        if !slot.readable {
+            return Ok(Some(Next::Wait));
+        }
+        slot.readable = match client.read()? {
+            Read::Some => true,
+            Read::Last => slot.ended,
+            Read::Nothing | Read::End => false,
+        };
+        Ok(None)
+    }
+
+    /// Goes on with an answer whose handler has returned, or with another protocol.
+    fn go_on(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
+        let slot = &mut self.slots[key];
+        let Client { link, ongoing, .. } = client;
+        let Some(more) = ongoing else { return Ok(None) };
+        if self.stopping {
+            link.conn.retire();
+        }
+        let waker = if more.needs_waker() {
+            let inbox = &self.desk.inbox;
+            let waker = slot.waker.get_or_insert_with(|| ConnectionWaker::new(Arc::clone(inbox), key));
+            waker.rearm();
+            waker.waker()
+        } else {
+            Waker::noop().clone()
+        };
+        slot.woken = false;
+        let env = self.clock.env(&self.desk.shared.settings.config);
+        match more.advance(link, &env, MARK, &waker) {
+            Advance::Finished => *ongoing = None,
+            Advance::Room => {
+                if client.write(&env)? == Written::Blocked {
+                    return Ok(Some(Next::Wait));
+                }
+            }
+            Advance::Waker => {
+                client.write(&env)?;
+                let left = slot.ended && client.stream.peer_state() == PeerState::Gone;
+                return Ok(Some(if left { Next::Drop } else { Next::Wait }));
+            }
+            Advance::Input => return self.read(key, client),
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,207 @@
+//! What does a backend hold for each client, and how does it move bytes without waiting?
+//!
+//! A [`Client`] is everything about one connection: link, socket, peer and what is under way. It is handed around whole, between
+//! a loop and the workers, in a box.
+
+use std::io;
+
+use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
+use cherrystone_core::{Connection, Env, Head, HeadBuf, Link};
+use std::sync::Arc;
+
+use crate::shared::Shared;
+use crate::sockets::{PeerAddr, Stream};
+use crate::stats::Count;
+
+/// How much a first read has room for.
+const READ: usize = 8 << 10;
+/// How much room there is once a read filled all of it.
+const READ_MORE: usize = 64 << 10;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The conversation with its buffers.
+    pub link: Link,
+    /// The socket.
+    pub stream: Stream,
+    /// Who it is.
+    pub peer: Peer,
+    /// An answer that goes on without its handler.
+    pub ongoing: Option<Box<Ongoing>>,
+    /// A request that waits for its handler, or the storage of the last one.
+    pub request: Option<Box<Request>>,
+    /// Whether a read filled its room, so that the next one gets more.
+    greedy: bool,
+    /// Whether the sending side ends when everything is sent.
+    ending: bool,
+}
+
+/// A request on its way to a handler.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// Its head.
+    pub head: HeadBuf,
+    /// What was collected of its content.
+    pub intake: Intake,
+    /// Whether it waits for its handler.
+    pub is_due: bool,
+}
+
+/// What a read without waiting has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Bytes came, and there may be more.
+    Some,
+    /// Bytes came, and the socket has no more now.
+    Last,
+    /// The socket has nothing now.
+    Nothing,
+    /// The peer ended its side.
+    End,
+}
+
+/// What a write without waiting has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Everything was sent.
+    All,
+    /// The socket takes no more now.
+    Blocked,
+}
+
+impl Client {
+    /// A client that has just connected.
+    pub fn new(
+        env: &Env<'_>,
+        stream: Stream,
+        stage: Option<Box<dyn cherrystone_core::Stage>>,
+        endpoint: Arc<Endpoint>,
+    ) -> Self {
+        let mut peer = Peer::new(
+            match stream.peer() {
+                PeerAddr::Tcp(address) => PeerAddress::Ip(address),
+                PeerAddr::Unix => PeerAddress::Unix(None),
+            },
+            endpoint,
+        );
+        if matches!(peer.address, PeerAddress::Unix(_))
+            && let Ok(Some(found)) = stream.credentials()
+        {
+            peer.credentials = Some(Credentials { pid: found.pid, uid: found.uid, gid: found.gid });
+        }
+        Self { link: Link::new(env, stage), stream, peer, ongoing: None, request: None, greedy: false, ending: false }
+    }
+
+    /// The conversation.
+    pub fn conn(&mut self) -> &mut Connection {
+        &mut self.link.conn
+    }
+
+    /// Whether a request waits for its handler.
+    pub fn has_request(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.is_due)
+    }
+
+    /// Reads once what the socket has.
+    ///
+    /// # Errors
+    /// The connection is lost, or its stage failed; what is outgoing may still be worth a try.
+    #[inline]
+    pub fn read(&mut self) -> io::Result<Read> {
+        let room = self.link.spare(if self.greedy { READ_MORE } else { READ });
+        let size = room.len();
+        match self.stream.try_recv(room) {
+            Ok(0) => {
+                self.link.close().map_err(io::Error::other)?;
+                Ok(Read::End)
+            }
+            Ok(n) => {
+                self.link.received(n).map_err(io::Error::other)?;
+                self.greedy = n == size;
+                Ok(if self.greedy { Read::Some } else { Read::Last })
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Some),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what the socket takes of what is queued.
+    ///
+    /// # Errors
+    /// `TimedOut` if the peer has been too slow; else the connection is lost.
+    #[inline]
+    pub fn write(&mut self, env: &Env<'_>) -> io::Result<Written> {
+        loop {
+            let out = self.link.outgoing().map_err(io::Error::other)?;
+            if out.is_empty() {
+                if std::mem::take(&mut self.ending) {
+                    self.stream.shutdown_write()?;
+                }
+                return Ok(Written::All);
+            }
+            let size = out.len();
+            match self.stream.try_send(out) {
+                Ok(n) => {
+                    self.link.sent(env, n).map_err(stalled)?;
+                    if n < size {
+                        return Ok(Written::Blocked);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.link.sent(env, 0).map_err(stalled)?;
+                    return Ok(Written::Blocked);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends the sending side once everything that was said is sent; what `Shutdown` asks for. Follow with
+    /// [`write`](Self::write).
+    pub fn end(&mut self) {
+        self.link.farewell();
+        self.ending = true;
+    }
+
+    /// Whether the sending side is to be ended and output is in the way.
+    pub fn is_ending(&self) -> bool {
+        self.ending
+    }
+
+    /// Lets go of the socket: with a reset if what was sent must not look complete.
+    pub fn finish(self) {
+        if self.link.conn.is_cut() {
+            self.stream.reset();
+        }
+    }
+}
+
+impl Request {
+    /// Copies a head, and forgets the request before.
+    pub fn begin(&mut self, head: Head<'_>) {
+        head.copy_into(&mut self.head);
+        self.intake.clear();
+        self.is_due = false;
+    }
+
+    /// Makes the request due, unless its content is known to be too large: then it is refused, and no handler sees it.
+    pub fn admit(&mut self, link: &mut Link, shared: &Shared, env: &Env<'_>) {
+        if let Some(octets) = shared.gateway.body_limit(self.head.head()) {
+            link.conn.limit_body(octets);
+        }
+        match link.conn.admit() {
+            Ok(()) => self.is_due = true,
+            Err(violation) => {
+                shared.stats.add(Count::Violations);
+                link.conn.refuse(env, violation, &mut link.tx);
+            }
+        }
+    }
+}
+
+pub(crate) fn stalled(stalled: cherrystone_core::Stalled) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, stalled)
+}

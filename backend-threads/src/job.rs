@@ -1,0 +1,227 @@
+//! What does a worker do with a connection?
+//!
+//! A [`Job`] is one connection on a worker. In the manner of the thread backend the worker serves it as long as that holds nobody up,
+//! with waiting; for an event loop it runs the handler alone and gives the connection back.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use cherrystone_core::Event;
+use cherrystone_core::gateway::{Advance, Answered, Port};
+
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::inbox::{ConnectionWaker, Inbox, Note};
+use crate::port::BlockingPort;
+use crate::shared::Shared;
+use crate::stats::Count;
+use crate::workers::Executor;
+
+/// How long a worker that others do not need waits for the next request of a connection before it parks it.
+const STAY: Duration = Duration::from_millis(5);
+/// Octets of output at which a payload waits for the client.
+const MARK: usize = 64 << 10;
+/// Requests of one connection that a worker serves before it lets another job have its turn.
+const TURN: usize = 64;
+
+/// What the jobs of one loop have in common.
+pub struct Desk {
+    /// The server.
+    pub shared: Arc<Shared>,
+    /// The way back to the loop.
+    pub inbox: Arc<Inbox>,
+    /// Who runs jobs.
+    pub crew: Arc<dyn Executor<Job>>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+/// A connection on its way through a worker.
+#[derive(Debug)]
+pub struct Job {
+    /// The loop that it comes from.
+    pub desk: Arc<Desk>,
+    /// What the loop calls the connection.
+    pub token: usize,
+    /// The connection.
+    pub client: Box<Client>,
+    /// What to do with it.
+    pub task: Task,
+}
+
+/// What a worker is to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Serve the connection, with waiting, until it is idle; its ongoing answer is woken by this waker.
+    Serve(Option<Arc<ConnectionWaker>>),
+    /// Answer the request that is due, and nothing else.
+    Answer,
+}
+
+/// What becomes of the connection.
+enum Fate {
+    Park,
+    Requeue,
+    Drop,
+}
+
+thread_local! {
+    static CLOCK: RefCell<Clock> = RefCell::new(Clock::new());
+}
+
+impl Job {
+    /// Does what is to be done; for the threads of an [`Executor`].
+    pub fn run(mut self) {
+        CLOCK.with_borrow_mut(|clock| {
+            clock.tick();
+            match &self.task {
+                Task::Answer => {
+                    self.answer(clock);
+                    self.back();
+                }
+                Task::Serve(_) => match self.serve(clock) {
+                    Fate::Park => self.back(),
+                    Fate::Requeue => self.requeue(),
+                    Fate::Drop => self.leave(),
+                },
+            }
+        });
+    }
+
+    fn back(self) {
+        self.desk.inbox.send(Note::Back(self.token, self.client));
+    }
+
+    /// Lets other jobs go first. A crew that takes no more leaves the connection to the loop.
+    fn requeue(self) {
+        let crew = Arc::clone(&self.desk.crew);
+        if let Err(rejected) = crew.try_submit(self) {
+            rejected.into_job().back();
+        }
+    }
+
+    fn leave(self) {
+        self.client.finish();
+        self.desk.inbox.send(Note::Gone(self.token));
+    }
+
+    /// Runs the handler.
+    fn answer(&mut self, clock: &mut Clock) {
+        let Client { link, stream, peer, request, ongoing, .. } = &mut *self.client;
+        let Some(request) = request else { return };
+        let stats = &self.desk.shared.stats;
+        stats.add(Count::Requests);
+        let mut port = BlockingPort::new(link, stream, clock, &self.desk.shared);
+        match request.answer(&mut port, peer) {
+            Answered::Ongoing(more) => *ongoing = Some(Box::new(more)),
+            Answered::Failed(_) => stats.add(Count::Failures),
+            Answered::Panicked => stats.add(Count::Panics),
+            _ => {}
+        }
+        if self.desk.shared.is_stopping() {
+            self.client.link.conn.retire();
+        }
+    }
+
+    /// Serves the connection until it waits for something that needs no worker.
+    fn serve(&mut self, clock: &mut Clock) -> Fate {
+        for _ in 0..TURN {
+            match self.step(clock) {
+                Ok(None) => {}
+                Ok(Some(fate)) => return fate,
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::TimedOut {
+                        self.desk.shared.stats.add(Count::Stalled);
+                    }
+                    return Fate::Drop;
+                }
+            }
+            if self.desk.crew.waiting() {
+                return Fate::Requeue;
+            }
+        }
+        Fate::Requeue
+    }
+
+    /// One request, or one wait.
+    fn step(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
+        if self.client.has_request() {
+            self.answer(clock);
+        }
+        if let Some(fate) = self.pull(clock)? {
+            return Ok(Some(fate));
+        }
+        let desk = Arc::clone(&self.desk);
+        let Client { link, stream, request, .. } = &mut *self.client;
+        let env = clock.env(&desk.shared.settings.config);
+        match link.conn.poll(&env, &mut link.rx) {
+            Ok(Event::Request(head)) => {
+                let request = request.get_or_insert_default();
+                request.begin(head);
+                request.admit(link, &desk.shared, &env);
+            }
+            Ok(Event::NeedInput) => {
+                if link.resume().map_err(io::Error::other)? {
+                    return Ok(None);
+                }
+                let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
+                port.drain()?;
+                let (link, env) = port.parts();
+                let stay = link.conn.is_idle() && !desk.shared.is_stopping() && desk.crew.counts().idle > 0;
+                let until = env.now + STAY;
+                if !stay || !port.linger(until)? {
+                    return Ok(Some(Fate::Park));
+                }
+            }
+            Ok(Event::Shutdown) => {
+                self.client.end();
+                let Client { link, stream, .. } = &mut *self.client;
+                BlockingPort::new(link, stream, clock, &desk.shared).drain()?;
+                self.client.write(&clock.env(&desk.shared.settings.config))?;
+                return Ok(Some(Fate::Park));
+            }
+            Ok(Event::Closed) => return Ok(Some(Fate::Drop)),
+            Ok(Event::NeedResponse | Event::NeedContinue | Event::Upgraded) => {
+                // A request that nothing answers any more: its handler gave an answer up half-way.
+                link.conn.abort(&env, &mut link.tx);
+                link.conn.end_upgrade();
+            }
+            Ok(Event::Data(_) | Event::End(_)) => {}
+            Err(violation) => {
+                desk.shared.stats.add(Count::Violations);
+                link.conn.refuse(&env, violation, &mut link.tx);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on with an answer whose handler has returned.
+    fn pull(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
+        let Task::Serve(waker) = &self.task else { return Ok(None) };
+        let shared = &self.desk.shared;
+        let Client { link, stream, ongoing, .. } = &mut *self.client;
+        while let Some(more) = ongoing {
+            if shared.is_stopping() {
+                link.conn.retire();
+            }
+            let waker = waker.as_ref().map_or_else(|| Waker::noop().clone(), ConnectionWaker::waker);
+            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker);
+            match advance {
+                Advance::Finished => *ongoing = None,
+                Advance::Room => BlockingPort::new(link, stream, clock, shared).drain()?,
+                Advance::Waker | Advance::Input => {
+                    BlockingPort::new(link, stream, clock, shared).drain()?;
+                    return Ok(Some(Fate::Park));
+                }
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,128 @@
+//! How does a handler on a worker thread reach its socket?
+//!
+//! Through a [`BlockingPort`], which waits for the socket as long as the connection's deadline allows. It looks up now and then
+//! while it waits, since a server that is told to stop must not wait for a slow peer.
+
+use std::io;
+use std::time::Duration;
+
+use cherrystone_core::gateway::Port;
+use cherrystone_core::{Env, Instant, Link};
+
+use crate::client::{Request, stalled};
+use crate::clock::{Clock, system_instant};
+use crate::shared::Shared;
+use crate::sockets::{PeerState, Stream};
+
+/// How long a wait lasts before the port looks whether the server is being cut off.
+const LOOK_UP: Duration = Duration::from_millis(200);
+/// How much a read has room for.
+const READ: usize = 16 << 10;
+
+/// A port that waits.
+pub struct BlockingPort<'p> {
+    link: &'p mut Link,
+    stream: &'p Stream,
+    clock: &'p mut Clock,
+    shared: &'p Shared,
+}
+
+impl core::fmt::Debug for BlockingPort<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("BlockingPort").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl<'p> BlockingPort<'p> {
+    /// A port over the parts of a client.
+    pub fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
+        Self { link, stream, clock, shared }
+    }
+
+    /// The end of a wait that began now.
+    fn wait_ends(&self) -> std::time::Instant {
+        let look_up = self.clock.now() + LOOK_UP;
+        system_instant(self.link.conn.deadline().map_or(look_up, |deadline| deadline.at.min(look_up)))
+    }
+
+    fn go_on(&mut self) -> io::Result<Instant> {
+        if self.shared.is_cutting() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server stops"));
+        }
+        Ok(self.clock.tick())
+    }
+
+    /// Waits for bytes until `until`, if that is not later than the connection's deadline; says whether any came.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn linger(&mut self, until: Instant) -> io::Result<bool> {
+        let before = self.link.rx.unread().len();
+        self.receive(system_instant(until))?;
+        Ok(self.link.rx.unread().len() > before || self.link.rx.is_closed())
+    }
+
+    fn receive(&mut self, until: std::time::Instant) -> io::Result<()> {
+        match self.stream.recv(self.link.spare(READ), until) {
+            Ok(0) => self.link.close().map_err(io::Error::other)?,
+            Ok(n) => self.link.received(n).map_err(io::Error::other)?,
+            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+        self.clock.tick();
+        Ok(())
+    }
+}
+
+impl Port for BlockingPort<'_> {
+    fn parts(&mut self) -> (&mut Link, Env<'_>) {
+        if self.shared.is_stopping() {
+            self.link.conn.retire();
+        }
+        (self.link, self.clock.env(&self.shared.settings.config))
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        // The peer may be waiting for what is queued before it sends more.
+        self.drain()?;
+        self.go_on()?;
+        self.receive(self.wait_ends())
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        loop {
+            let until = self.wait_ends();
+            let out = self.link.outgoing().map_err(io::Error::other)?;
+            if out.is_empty() {
+                return Ok(());
+            }
+            let sent = match self.stream.send(out, until) {
+                Ok(n) => n,
+                Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => 0,
+                Err(error) => return Err(error),
+            };
+            if sent < out.len() {
+                self.go_on()?;
+            }
+            let env = self.clock.env(&self.shared.settings.config);
+            self.link.sent(&env, sent).map_err(stalled)?;
+        }
+    }
+
+    fn is_gone(&mut self) -> bool {
+        matches!(self.stream.peer_state(), PeerState::Gone)
+    }
+}
+
+impl Request {
+    /// Has the request answered, with waiting.
+    pub fn answer(
+        &mut self,
+        port: &mut BlockingPort<'_>,
+        peer: &cherrystone_core::gateway::Peer,
+    ) -> cherrystone_core::gateway::Answered {
+        self.is_due = false;
+        let shared = port.shared;
+        cherrystone_core::gateway::answer(&*shared.gateway, self.head.head(), port, &mut self.intake, peer)
+    }
+}

@@ -1,0 +1,150 @@
+//! What do all threads of a server have in common?
+//!
+//! [`Shared`]: the gateway, the [`Settings`], the [`Stats`], and how far the server is from its end. Threads wait in their own
+//! loops and are told through their [`Inbox`](crate::Inbox).
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cherrystone_core::gateway::{Endpoint, Gateway};
+use cherrystone_core::{Config, Instant, Stage};
+
+use crate::inbox::Inbox;
+use crate::sockets::Listener;
+use crate::stats::Stats;
+
+/// Makes a stage for each connection of a secured door.
+pub type Stages = Arc<dyn Fn() -> Box<dyn Stage> + Send + Sync>;
+
+/// A listener and what its clients are to be given.
+#[derive(Clone)]
+pub struct Door {
+    /// Where they come in.
+    pub listener: Arc<Listener>,
+    /// How they see the server.
+    pub endpoint: Arc<Endpoint>,
+    /// What stands between them and the protocol.
+    pub stages: Option<Stages>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+/// How a server is driven.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The rules of the protocol.
+    pub config: Config,
+    /// Worker threads that are always there; default 10.
+    pub min_threads: usize,
+    /// Worker threads at most; default 100.
+    pub max_threads: usize,
+    /// Requests that may wait for a worker; default 1,024. Beyond it: 503.
+    pub queue: usize,
+    /// Connections at most; default 10,000. Beyond it: 503, and beyond a quarter more the kernel's backlog.
+    pub max_connections: usize,
+    /// Event loops; default 1.
+    pub loops: usize,
+    /// Content that is collected for an inline handler, in octets; default 64 KiB. A request with more goes to a worker.
+    pub inline_body: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            min_threads: 10,
+            max_threads: 100,
+            queue: 1024,
+            max_connections: 10_000,
+            loops: 1,
+            inline_body: 64 << 10,
+        }
+    }
+}
+
+/// What the threads of one server share.
+pub struct Shared {
+    /// The application.
+    pub gateway: Arc<dyn Gateway>,
+    /// The settings in force.
+    pub settings: Settings,
+    /// Counters.
+    pub stats: Stats,
+    phase: AtomicU8,
+    /// When what is still under way is cut, in nanoseconds of the clock.
+    cut_at: AtomicU64,
+    inboxes: Mutex<Vec<Arc<Inbox>>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+const SERVING: u8 = 0;
+const STOPPING: u8 = 1;
+const CUTTING: u8 = 2;
+
+/// How long a connection that is closed by a stopping server may go on listening.
+pub const LAST_LINGER: Duration = Duration::from_millis(300);
+
+impl Shared {
+    /// A server that has just begun to serve.
+    pub fn new(gateway: Arc<dyn Gateway>, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            gateway,
+            settings,
+            stats: Stats::default(),
+            phase: AtomicU8::new(SERVING),
+            cut_at: AtomicU64::new(u64::MAX),
+            inboxes: Mutex::default(),
+        })
+    }
+
+    /// Lets a thread be told of stops.
+    pub fn subscribe(&self, inbox: Arc<Inbox>) {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).push(inbox);
+    }
+
+    /// Whether the server is to end: no new connections, no further request on those there are.
+    #[inline]
+    pub fn is_stopping(&self) -> bool {
+        self.phase.load(Ordering::Acquire) != SERVING
+    }
+
+    /// Whether everything under way is to be cut.
+    #[inline]
+    pub fn is_cutting(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == CUTTING
+    }
+
+    /// Ends serving: what is under way may take until `cut_at`. Repeated, it can only bring the end nearer.
+    pub fn stop(&self, cut_at: Instant) {
+        self.cut_at.fetch_min(cut_at.as_nanos(), Ordering::AcqRel);
+        self.enter(STOPPING);
+    }
+
+    /// Cuts what is under way.
+    pub fn cut(&self) {
+        self.enter(CUTTING);
+    }
+
+    /// When a stopping server cuts what is under way.
+    pub fn cut_at(&self) -> Instant {
+        Instant::from_nanos(self.cut_at.load(Ordering::Acquire))
+    }
+
+    fn enter(&self, phase: u8) {
+        self.phase.fetch_max(phase, Ordering::AcqRel);
+        for inbox in self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            inbox.ring();
+        }
+    }
+}

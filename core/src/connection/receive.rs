@@ -1,0 +1,369 @@
+//! What have the bytes in the buffer become?
+//!
+//! The receiving half: from octets to at most one event a call. Each step is one of the states of [`Receive`]; which state
+//! follows the end of a message is decided in `reuse`.
+
+use super::{Closing, Connection, Reply, Traits};
+use crate::body::chunked::{Chunked, Step};
+use crate::head::Framing;
+use crate::head::parse;
+use crate::head::scan::{Found, Scan};
+use crate::{Env, RecvBuf, Version, Violation, ViolationKind as Kind, syntax};
+
+/// Where in the stream of requests the next octet is.
+#[derive(Debug)]
+pub(super) enum Receive {
+    Head(HeadProgress),
+    /// This much content of announced length is to come.
+    Length(u64),
+    Chunked(Chunked),
+    Trailers(Scan),
+    /// Everything of the request was handed out.
+    Complete,
+    /// After a violation: nothing is read any more.
+    Refused,
+    Upgraded,
+}
+
+/// How much of a head has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeadProgress {
+    scan: Scan,
+    lead: Lead,
+}
+
+/// What has come in front of a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    Nothing,
+    /// Octets, so that the time for a head runs.
+    Octets,
+    /// The one empty line that is forgiven.
+    EmptyLine,
+}
+
+impl HeadProgress {
+    pub(super) fn has_begun(&self) -> bool {
+        self.lead != Lead::Nothing
+    }
+}
+
+impl Receive {
+    pub(super) const START: Self = Self::Head(HeadProgress { scan: Scan::START, lead: Lead::Nothing });
+}
+
+/// An event without the bytes it is about.
+pub(super) enum Taken {
+    Request(usize),
+    Data(usize),
+    End(usize),
+    NeedInput,
+    NeedContinue,
+    NeedResponse,
+    Upgraded,
+    Shutdown,
+    Closed,
+}
+
+impl Connection {
+    /// Moves on until there is an event.
+    #[inline]
+    pub(super) fn take(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Taken, Violation> {
+        loop {
+            if self.closing != Closing::Open {
+                return Ok(self.close_on(env, rx));
+            }
+            let taken = match self.receive {
+                Receive::Head(progress) => self.head(progress, env, rx).inspect_err(|_| {
+                    // A refusal of HEAD has no content either (RFC 9110, 9.3.2).
+                    self.request.mute = rx.unread().starts_with(b"HEAD ");
+                })?,
+                Receive::Complete => self.complete(env),
+                Receive::Refused => self.refused(),
+                Receive::Upgraded => Some(Taken::Upgraded),
+                _ if self.reply == Reply::Done => self.drain(env, rx)?,
+                _ => self.content(env, rx)?,
+            };
+            if let Some(taken) = taken {
+                return Ok(taken);
+            }
+        }
+    }
+
+    fn head(&mut self, progress: HeadProgress, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
+        let HeadProgress { mut scan, mut lead } = progress;
+        let closed = rx.is_closed();
+        let (unread, index) = rx.parts();
+        if unread.is_empty() && scan.is_fresh() {
+            return self.before_head(lead, closed, env);
+        }
+        if lead == Lead::Nothing {
+            lead = Lead::Octets;
+            if self.requests > 0 {
+                self.until = env.now + env.config.timeouts.head;
+            }
+        }
+        if scan.is_fresh() {
+            match unread {
+                [b'\r', b'\n', ..] if lead != Lead::EmptyLine => {
+                    self.receive = Receive::Head(HeadProgress { scan, lead: Lead::EmptyLine });
+                    self.offset += 2;
+                    rx.consume(2);
+                    return Ok(None);
+                }
+                [b'\r', b'\n', ..] => return Err(self.violated(Kind::EmptyLines, 0)),
+                [b'\r'] => {
+                    self.receive = Receive::Head(HeadProgress { scan, lead });
+                    return self.within_head(closed, env);
+                }
+                [b'\r', ..] => return Err(self.violated(Kind::BareCr, 0)),
+                [b'\n', ..] => return Err(self.violated(Kind::BareLf, 0)),
+                [first, ..] if !syntax::is_tchar(*first) => return Err(self.violated(Kind::NotHttp, 0)),
+                _ => {}
+            }
+        }
+        let limits = &env.config.limits;
+        loop {
+            match scan.next(unread, limits.head as usize) {
+                Ok(Found::Line { start, end }) if scan.lines() == 1 => {
+                    let line = parse::request_line(&unread[start..end], limits);
+                    index.line = line.map_err(|kind| self.violated(kind, start))?;
+                    if index.line.form.wants_security() && !self.request.secured {
+                        return Err(self.violated(Kind::Misdirected, start));
+                    }
+                }
+                Ok(Found::Line { start, .. }) => {
+                    if scan.lines() - 1 > usize::from(limits.fields) {
+                        return Err(self.violated(Kind::TooManyFields, start));
+                    }
+                }
+                Ok(Found::End(len)) => {
+                    let fields_at = usize::from(index.line.target_end) + " HTTP/1.1\r\n".len();
+                    parse::header_section(&unread[..len], fields_at, scan.lines().saturating_sub(1), index)
+                        .map_err(|kind| self.violated(kind, 0))?;
+                    let traits = Traits {
+                        modern: index.line.version == Version::Http11,
+                        mute: unread.starts_with(b"HEAD "),
+                        connect: unread.starts_with(b"CONNECT "),
+                        offers_upgrade: index.decisions.offers_upgrade,
+                        waits_for_continue: index.decisions.expects_continue,
+                        keep: index.decisions.persistent,
+                        ..self.request
+                    };
+                    self.begin_request(traits, index.decisions.framing, env);
+                    return Ok(Some(Taken::Request(len)));
+                }
+                Ok(Found::More) => {
+                    self.receive = Receive::Head(HeadProgress { scan, lead });
+                    return self.within_head(closed, env);
+                }
+                Err(Some(kind)) => return Err(self.violated(kind, scan.position())),
+                Err(None) if scan.lines() == 0 => return Err(self.violated(Kind::TargetTooLong, scan.position())),
+                Err(None) => return Err(self.violated(Kind::HeadTooLarge, scan.position())),
+            }
+        }
+    }
+
+    /// Nothing of a request has come, beyond an empty line at most.
+    fn before_head(&mut self, lead: Lead, closed: bool, env: &Env<'_>) -> Result<Option<Taken>, Violation> {
+        if closed || (lead == Lead::Nothing && (self.request.retired || env.now >= self.until)) {
+            self.closing = Closing::Due;
+            return Ok(None);
+        }
+        self.within_head(false, env)
+    }
+
+    /// The head is incomplete.
+    fn within_head(&mut self, closed: bool, env: &Env<'_>) -> Result<Option<Taken>, Violation> {
+        if closed {
+            return Err(self.violated(Kind::Truncated, 0));
+        }
+        if env.now >= self.until {
+            return Err(self.violated(Kind::HeadTimeout, 0));
+        }
+        Ok(Some(Taken::NeedInput))
+    }
+
+    fn begin_request(&mut self, traits: Traits, framing: Framing, env: &Env<'_>) {
+        self.receive = match framing {
+            Framing::None => Receive::Length(0),
+            Framing::Length(octets) => Receive::Length(octets),
+            Framing::Chunked => Receive::Chunked(Chunked::START),
+        };
+        self.requests = self.requests.saturating_add(1);
+        self.request = traits;
+        self.request.keep = traits.keep && !traits.retired && self.requests < env.config.limits.requests;
+        self.reply = Reply::Due;
+        self.budget = env.config.limits.body;
+        self.body_pace = super::Allowance::full(env.config.timeouts.body);
+        self.drained = 0;
+    }
+
+    /// The next piece of content, with its framing taken off.
+    fn content(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
+        match &mut self.receive {
+            Receive::Length(0) => {
+                self.receive = Receive::Complete;
+                Ok(Some(Taken::End(0)))
+            }
+            Receive::Length(left) => {
+                if *left > self.budget {
+                    return Err(self.violated(Kind::BodyTooLarge, 0));
+                }
+                let len = usize::try_from(*left).unwrap_or(usize::MAX).min(rx.unread().len());
+                if len == 0 {
+                    return self.lacks_content(env, rx);
+                }
+                *left -= len as u64;
+                self.budget -= len as u64;
+                self.content_came(env, rx);
+                Ok(Some(Taken::Data(len)))
+            }
+            Receive::Chunked(chunked) => {
+                let step = chunked.step(rx.unread(), &mut self.budget, &env.config.limits);
+                match step.map_err(|(kind, at)| self.violated(kind, at))? {
+                    Step::Data { skip, len } => {
+                        self.content_came(env, rx);
+                        self.skip(skip, rx);
+                        Ok(Some(Taken::Data(len)))
+                    }
+                    Step::Trailers { skip } => {
+                        self.content_came(env, rx);
+                        self.skip(skip, rx);
+                        self.receive = Receive::Trailers(Scan::START);
+                        Ok(None)
+                    }
+                    Step::More { skip } => {
+                        if skip > 0 {
+                            self.content_came(env, rx);
+                            self.skip(skip, rx);
+                        }
+                        self.lacks_content(env, rx)
+                    }
+                }
+            }
+            Receive::Trailers(scan) => {
+                let mut looked = *scan;
+                self.trailers(&mut looked, env, rx)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn trailers(&mut self, scan: &mut Scan, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
+        let limits = &env.config.limits;
+        loop {
+            let (unread, index) = rx.parts();
+            match scan.next(unread, limits.trailers as usize) {
+                Ok(Found::Line { start, .. }) => {
+                    if scan.lines() > usize::from(limits.fields) {
+                        return Err(self.violated(Kind::TooManyFields, start));
+                    }
+                }
+                Ok(Found::End(len)) => {
+                    parse::trailer_section(&unread[..len], scan.lines(), &mut index.fields)
+                        .map_err(|kind| self.violated(kind, 0))?;
+                    self.receive = Receive::Complete;
+                    return Ok(Some(Taken::End(len)));
+                }
+                Ok(Found::More) => {
+                    self.receive = Receive::Trailers(*scan);
+                    return self.lacks_content(env, rx);
+                }
+                Err(Some(kind)) => return Err(self.violated(kind, scan.position())),
+                Err(None) => return Err(self.violated(Kind::TrailersTooLarge, scan.position())),
+            }
+        }
+    }
+
+    /// More content has to come: from a client that waits for us, has gone, is late, or is about to send.
+    fn lacks_content(&mut self, env: &Env<'_>, rx: &RecvBuf) -> Result<Option<Taken>, Violation> {
+        if rx.is_closed() {
+            return Err(self.violated(Kind::Truncated, rx.unread().len()));
+        }
+        if self.request.waits_for_continue {
+            return Ok(Some(Taken::NeedContinue));
+        }
+        let unread = u32::try_from(rx.unread().len()).unwrap_or(u32::MAX);
+        if self.body_pace.is_waiting() {
+            let news = unread.saturating_sub(self.seen);
+            if news > 0 {
+                self.body_pace.earn(news as usize, env.now, env.config.timeouts.body);
+            } else if env.now >= self.body_pace.ends() {
+                return Err(self.violated(Kind::BodyTimeout, 0));
+            }
+        }
+        self.seen = unread;
+        self.body_pace.wait(env.now);
+        Ok(Some(Taken::NeedInput))
+    }
+
+    /// Content, or framing of it, has come: the client is neither waiting nor silent.
+    #[inline]
+    fn content_came(&mut self, env: &Env<'_>, rx: &RecvBuf) {
+        self.request.waits_for_continue = false;
+        let news = rx.unread().len().saturating_sub(self.seen as usize);
+        self.body_pace.earn(news, env.now, env.config.timeouts.body);
+        self.seen = 0;
+    }
+
+    /// Consumes framing.
+    #[inline]
+    fn skip(&mut self, octets: usize, rx: &mut RecvBuf) {
+        self.offset += octets as u64;
+        rx.consume(octets);
+    }
+
+    /// The answer is complete and the content is not: drops a bounded amount of it, so that the connection can be kept.
+    fn drain(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
+        if !self.request.keep || self.drained > env.config.limits.drain || rx.is_closed() && rx.is_empty() {
+            self.closing = Closing::Due;
+            return Ok(None);
+        }
+        match self.content(env, rx) {
+            Ok(Some(Taken::Data(len))) => {
+                self.drained = self.drained.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+                self.skip(len, rx);
+                Ok(None)
+            }
+            Ok(Some(Taken::End(len))) => {
+                self.skip(len, rx);
+                Ok(None)
+            }
+            Err(late) if matches!(late.kind, Kind::BodyTimeout | Kind::Truncated | Kind::BodyTooLarge) => {
+                self.closing = Closing::Due;
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// Notes that the peer broke a rule at `position` of the unread octets.
+    #[cold]
+    pub(super) fn violated(&mut self, kind: Kind, position: usize) -> Violation {
+        self.receive = Receive::Refused;
+        self.request.keep = false;
+        self.request.waits_for_continue = false;
+        if self.reply == Reply::Idle {
+            self.reply = Reply::Due;
+        }
+        kind.at(self.offset + position as u64)
+    }
+
+    /// Whether the content that was announced is within the limit; to be asked after `limit_body` and before the
+    /// application sees the request.
+    ///
+    /// # Errors
+    /// [`Kind::BodyTooLarge`], as `poll` would say for the content.
+    pub fn admit(&mut self) -> Result<(), Violation> {
+        match self.receive {
+            Receive::Length(left) if left > self.budget => Err(self.violated(Kind::BodyTooLarge, 0)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Replaces the limit on the content of the request whose head was just reported.
+    pub fn limit_body(&mut self, octets: u64) {
+        self.budget = octets;
+    }
+}

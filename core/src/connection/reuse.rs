@@ -1,0 +1,100 @@
+//! Is the connection kept, and how does it end?
+//!
+//! Everything that decides about keeping and closing (RFC 9112, 9.3 and 9.6). [`Connection::settle`] takes the verdict once for
+//! each answer, when its head is written, since the head announces it.
+//!
+//! Invariants:
+//! 1. An answer that says `close` is the last one, and one that does not is not, unless the peer breaks a rule, stops
+//!    sending, or sends more unread content than is drained.
+
+use super::receive::{Receive, Taken};
+use super::{Closing, Connection, Reply};
+use crate::{Env, Instant, RecvBuf};
+
+impl Connection {
+    /// Decides whether the connection is kept after the answer whose head is being written.
+    pub(super) fn settle(&mut self, delimited: bool, env: &Env<'_>) -> bool {
+        let unread_is_small = match self.receive {
+            Receive::Length(left) => left <= u64::from(env.config.limits.drain),
+            Receive::Refused => false,
+            _ => true,
+        };
+        let request = &mut self.request;
+        request.keep &= delimited && unread_is_small && !request.waits_for_continue && !request.retired;
+        request.keep
+    }
+
+    /// The request is complete: wait for the answer, then for the next request, or close.
+    pub(super) fn complete(&mut self, env: &Env<'_>) -> Option<Taken> {
+        match self.reply {
+            Reply::Done if self.request.keep => {
+                self.receive = Receive::START;
+                self.reply = Reply::Idle;
+                self.until = env.now + env.config.timeouts.idle;
+                None
+            }
+            Reply::Done | Reply::Idle => {
+                self.closing = Closing::Due;
+                None
+            }
+            _ => Some(Taken::NeedResponse),
+        }
+    }
+
+    /// The peer broke a rule: an answer that has begun may be ended, nothing else happens.
+    pub(super) fn refused(&mut self) -> Option<Taken> {
+        match self.reply {
+            Reply::Length(_) | Reply::Chunked | Reply::UntilClose => Some(Taken::NeedResponse),
+            Reply::Idle | Reply::Due | Reply::Done => {
+                self.closing = Closing::Due;
+                None
+            }
+        }
+    }
+
+    /// The way from the last octet said to the end.
+    pub(super) fn close_on(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Taken {
+        match self.closing {
+            Closing::Due => {
+                self.closing = Closing::Told;
+                return Taken::Shutdown;
+            }
+            Closing::Told => {
+                self.until = env.now + env.config.timeouts.linger;
+                self.closing = Closing::Lingering;
+            }
+            Closing::Open | Closing::Lingering => {}
+            Closing::Closed | Closing::Cut => return Taken::Closed,
+        }
+        self.offset += rx.unread().len() as u64;
+        rx.consume(usize::MAX);
+        if rx.is_closed() || env.now >= self.until {
+            self.closing = Closing::Closed;
+            return Taken::Closed;
+        }
+        Taken::NeedInput
+    }
+
+    /// Lets no further request follow: an idle connection closes at the next `poll`, a request under way is answered
+    /// with `Connection: close`.
+    pub fn retire(&mut self) {
+        self.request.retired = true;
+        if matches!(self.reply, Reply::Due | Reply::Idle) {
+            self.request.keep = false;
+        }
+    }
+
+    /// Ends an upgraded connection: `poll` leads through `Shutdown` to `Closed`.
+    pub fn end_upgrade(&mut self) {
+        if matches!(self.receive, Receive::Upgraded) && self.closing == Closing::Open {
+            self.closing = Closing::Due;
+        }
+    }
+
+    /// Ends the linger time at `now`; for a server that stops.
+    pub fn hasten(&mut self, now: Instant) {
+        if self.closing == Closing::Lingering {
+            self.until = self.until.min(now);
+        }
+    }
+}

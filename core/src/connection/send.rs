@@ -1,0 +1,258 @@
+//! What may be said now?
+//!
+//! The sending half: each method checks all of its inputs, then appends to the buffer. What an answer's framing is follows
+//! from the method, the version, the status and the [`Size`], never from a field that the application sets.
+
+use super::receive::Receive;
+use super::{Closing, Connection, Reply, Stalled};
+use crate::response::encode::{self, Coda, Encoder};
+use crate::response::frame::Frame;
+use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, Violation};
+
+impl Connection {
+    /// Sends 100 (Continue) to a client that holds its content back (RFC 9110, 15.2.1).
+    ///
+    /// # Errors
+    /// [`Misuse::NotExpected`] if it does not, [`Misuse::AlreadyStarted`] if the answer has begun.
+    pub fn proceed(&mut self, tx: &mut SendBuf) -> Result<(), Misuse> {
+        self.expect_due()?;
+        if !self.request.waits_for_continue {
+            return Err(Misuse::NotExpected);
+        }
+        tx.put(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.request.waits_for_continue = false;
+        Ok(())
+    }
+
+    /// Sends an interim answer of the application, such as 103 (Early Hints); nothing to an HTTP/1.0 client (RFC 9110, 15.2).
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidField`] and [`Misuse::ReservedField`] for the fields, [`Misuse::AlreadyStarted`] after the head
+    /// of the final answer, [`Misuse::NotStarted`] without a request.
+    pub fn inform(&mut self, status: Interim, fields: &[Field<'_>], tx: &mut SendBuf) -> Result<(), Misuse> {
+        self.expect_due()?;
+        let mut encoder = Encoder::new(tx);
+        encoder.interim_line(status);
+        encoder.fields(fields)?;
+        if self.request.modern {
+            encoder.end(Coda { upgrade: encoder.has_upgrade(), ..Coda::default() });
+        }
+        Ok(())
+    }
+
+    /// Begins the final answer: writes its head. With [`Size::Empty`] the answer is complete.
+    ///
+    /// Content of unknown size goes out in chunks, to HTTP/1.0 clients until the close. Answers to HEAD keep the fields that GET
+    /// would have; `write` then counts content and sends none. `Date` and `Server` are added unless given.
+    ///
+    /// # Errors
+    /// [`Misuse::NotStarted`] and [`Misuse::AlreadyStarted`]; [`Misuse::BodyNotAllowed`] for content with 204 or 205;
+    /// [`Misuse::InvalidField`] for a malformed field; [`Misuse::ReservedField`] for `Content-Length`,
+    /// `Transfer-Encoding`, `Connection` or `Keep-Alive`.
+    #[inline]
+    pub fn respond(
+        &mut self,
+        env: &Env<'_>,
+        status: Status,
+        fields: &[Field<'_>],
+        size: Size,
+        tx: &mut SendBuf,
+    ) -> Result<(), Misuse> {
+        self.expect_due()?;
+        let tunnel = self.request.connect && status.code() < 300;
+        if (status.is_bodiless() && status != Status::NOT_MODIFIED || tunnel)
+            && !matches!(size, Size::Empty | Size::Exact(0))
+        {
+            return Err(Misuse::BodyNotAllowed);
+        }
+        let mut encoder = Encoder::new(tx);
+        encoder.status_line(status);
+        encoder.fields(fields)?;
+        let unframed = status.forbids_length() || tunnel || status == Status::NOT_MODIFIED && size == Size::Empty;
+        let reply = match size {
+            Size::Empty | Size::Exact(0) => Reply::Done,
+            Size::Exact(octets) => Reply::Length(octets),
+            Size::Unknown if self.request.modern => Reply::Chunked,
+            Size::Unknown => Reply::UntilClose,
+        };
+        let mute = self.request.mute || status == Status::NOT_MODIFIED;
+        let keep = self.settle((reply != Reply::UntilClose || mute) && !tunnel, env);
+        encoder.end(Coda {
+            env: Some(env),
+            size: (!unframed).then_some(size),
+            chunked: reply == Reply::Chunked,
+            close: !keep,
+            keep_alive: keep && !self.request.modern,
+            upgrade: encoder.has_upgrade(),
+        });
+        self.request.mute = mute;
+        self.reply = reply;
+        Ok(())
+    }
+
+    /// Whether content of the answer under way goes out at all; not for HEAD and 304.
+    pub fn sends_content(&self) -> bool {
+        matches!(self.reply, Reply::Length(_) | Reply::Chunked | Reply::UntilClose) && !self.request.mute
+    }
+
+    /// Content of announced size that is still to be written; `None` if no size was announced or no answer is open.
+    pub fn unwritten(&self) -> Option<u64> {
+        match self.reply {
+            Reply::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// Appends content, framed.
+    ///
+    /// # Errors
+    /// [`Misuse::NotWriting`] if no answer with content is open, [`Misuse::TooMuch`] beyond the announced size.
+    #[inline]
+    pub fn write(&mut self, data: &[u8], tx: &mut SendBuf) -> Result<(), Misuse> {
+        let frame = self.frame(data.len() as u64)?;
+        if !self.request.mute && !data.is_empty() {
+            tx.put(frame.prefix());
+            tx.put(data);
+            tx.put(frame.suffix());
+        }
+        Ok(())
+    }
+
+    /// Counts `len` octets of content that the caller sends by itself, between the frame's prefix and suffix; if
+    /// [`sends_content`](Self::sends_content) is false they must not be sent.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub fn frame(&mut self, len: u64) -> Result<Frame, Misuse> {
+        match &mut self.reply {
+            Reply::Length(left) => {
+                *left = left.checked_sub(len).ok_or(Misuse::TooMuch)?;
+                Ok(Frame::bare())
+            }
+            Reply::Chunked if len > 0 && !self.request.mute => Ok(Frame::chunk(len)),
+            Reply::Chunked | Reply::UntilClose => Ok(Frame::bare()),
+            // An answer whose size is zero has been complete since its head.
+            Reply::Done if len == 0 => Ok(Frame::bare()),
+            Reply::Done if self.closing == Closing::Open => Err(Misuse::TooMuch),
+            Reply::Idle | Reply::Due | Reply::Done => Err(Misuse::NotWriting),
+        }
+    }
+
+    /// Ends the answer. Trailers go out behind chunks; other framings have no place for them and drop them.
+    ///
+    /// # Errors
+    /// [`Misuse::TooLittle`] if content is missing: only [`abort`](Self::abort) is left then. [`Misuse::NotWriting`] without
+    /// an answer; [`Misuse::InvalidField`] and [`Misuse::ReservedField`] for trailers that are malformed or that no trailer may
+    /// be (RFC 9110, 6.5.1).
+    pub fn finish(&mut self, trailers: &[Field<'_>], tx: &mut SendBuf) -> Result<(), Misuse> {
+        encode::check_trailers(trailers)?;
+        match self.reply {
+            Reply::Idle | Reply::Due => return Err(Misuse::NotWriting),
+            Reply::Length(left) if left > 0 && !self.request.mute => return Err(Misuse::TooLittle),
+            Reply::Chunked if !self.request.mute => {
+                tx.put(b"0\r\n");
+                Encoder::new(tx).trailers(trailers);
+            }
+            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done => {}
+        }
+        self.reply = Reply::Done;
+        Ok(())
+    }
+
+    /// Switches to another protocol: 101, or a success for CONNECT. From then on `poll` answers `Upgraded`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotOffered`] if the client did not ask; [`Misuse::Unread`] before the request content was read to its
+    /// end (RFC 9110, 7.8); [`Misuse::InvalidField`] if 101 lacks `Upgrade`, and as for [`respond`](Self::respond).
+    pub fn upgrade(&mut self, env: &Env<'_>, fields: &[Field<'_>], tx: &mut SendBuf) -> Result<(), Misuse> {
+        self.expect_due()?;
+        if !self.request.connect && !self.request.offers_upgrade {
+            return Err(Misuse::NotOffered);
+        }
+        if !matches!(self.receive, Receive::Length(0) | Receive::Complete) {
+            return Err(Misuse::Unread);
+        }
+        let mut encoder = Encoder::new(tx);
+        if self.request.connect {
+            encoder.status_line(Status::OK);
+        } else {
+            encoder.switching_line();
+        }
+        encoder.fields(fields)?;
+        if !self.request.connect && !encoder.has_upgrade() {
+            return Err(Misuse::InvalidField);
+        }
+        encoder.end(Coda { env: Some(env), upgrade: encoder.has_upgrade(), ..Coda::default() });
+        self.receive = Receive::Upgraded;
+        self.reply = Reply::Done;
+        Ok(())
+    }
+
+    /// Answers a violation with its status and a line of text, if an answer is still possible, and ends the connection.
+    pub fn refuse(&mut self, env: &Env<'_>, why: Violation, tx: &mut SendBuf) {
+        self.give_up(env, why.status(), why.kind.text(), tx);
+    }
+
+    /// Gives the request up for a fault of ours: 500 if no answer has begun, else the answer ends where it is and does not
+    /// look complete. Ends the connection.
+    pub fn abort(&mut self, env: &Env<'_>, tx: &mut SendBuf) {
+        self.give_up(env, Status::INTERNAL_SERVER_ERROR, "the server failed to answer this request", tx);
+    }
+
+    /// Answers that the server is too busy, also before any request came, and ends the connection (RFC 9110, 15.6.4).
+    pub fn overloaded(&mut self, env: &Env<'_>, tx: &mut SendBuf) {
+        if self.reply == Reply::Idle && self.closing == Closing::Open {
+            self.reply = Reply::Due;
+        }
+        self.give_up(env, Status::SERVICE_UNAVAILABLE, "the server is too busy; try again later", tx);
+    }
+
+    fn give_up(&mut self, env: &Env<'_>, status: Status, text: &str, tx: &mut SendBuf) {
+        if self.closing != Closing::Open {
+            return;
+        }
+        self.closing = Closing::Due;
+        match self.reply {
+            Reply::Due => {
+                self.request.keep = false;
+                let mut encoder = Encoder::new(tx);
+                encoder.canned(status, text, self.request.mute, env);
+                self.reply = Reply::Done;
+            }
+            Reply::UntilClose if !self.request.mute => self.closing = Closing::Cut,
+            _ => {}
+        }
+        self.receive = Receive::Refused;
+    }
+
+    /// Reports that the socket took `n` octets of output and `left` are queued; call it with 0 at the deadline too.
+    ///
+    /// # Errors
+    /// [`Stalled`] if the peer has been too slow.
+    #[inline]
+    pub fn sent(&mut self, env: &Env<'_>, n: usize, left: usize) -> Result<(), Stalled> {
+        if n > 0 {
+            self.send_pace.earn(n, env.now, env.config.timeouts.send);
+        }
+        if left == 0 {
+            if self.send_pace.is_waiting() {
+                self.send_pace.earn(0, env.now, env.config.timeouts.send);
+            }
+        } else {
+            self.send_pace.wait(env.now);
+            if env.now >= self.send_pace.ends() {
+                return Err(Stalled);
+            }
+        }
+        Ok(())
+    }
+
+    fn expect_due(&self) -> Result<(), Misuse> {
+        match self.reply {
+            _ if self.closing != Closing::Open => Err(Misuse::NotStarted),
+            Reply::Idle => Err(Misuse::NotStarted),
+            Reply::Due => Ok(()),
+            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done => Err(Misuse::AlreadyStarted),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! How does an exchange reach the socket?
+//!
+//! Through a [`Port`]: the link and the surroundings, and two ways to move bytes. A blocking port waits, up to the
+//! connection's deadline; an inline port never does.
+
+use std::io;
+
+use crate::{Env, Link};
+
+/// The way from an exchange to a socket; implemented by backends.
+pub trait Port {
+    /// The link, and the surroundings of this moment.
+    fn parts(&mut self) -> (&mut Link, Env<'_>);
+
+    /// Brings more bytes into the link, or notes the end of input, or lets time pass until the deadline.
+    ///
+    /// # Errors
+    /// `WouldBlock` where waiting is not possible; otherwise the connection is lost.
+    fn fill(&mut self) -> io::Result<()>;
+
+    /// Sends what is queued. A blocking port sends all of it; an inline one as much as the socket takes, and says
+    /// `WouldBlock` only if more than its high-water mark is left.
+    ///
+    /// # Errors
+    /// `WouldBlock` where waiting is not possible; `TimedOut` if the client is too slow; otherwise the connection is lost.
+    fn drain(&mut self) -> io::Result<()>;
+
+    /// Octets of queued output above which a writer has to `drain`.
+    fn high_water(&self) -> usize {
+        64 << 10
+    }
+
+    /// Whether the client is known to have gone.
+    fn is_gone(&mut self) -> bool;
+}

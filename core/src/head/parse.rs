@@ -1,0 +1,178 @@
+//! What do the octets of a head mean?
+//!
+//! [`request_line`] judges the first line as soon as it is complete; [`header_section`] gives the field lines to
+//! `httparse` once, keeps 8-byte spans of what it finds, and takes every decision that the fields call for.
+//! `httparse` is not given the request line, since it knows no minor version above 1 and reports one error for all faults.
+//!
+//! Invariants:
+//! 1. What `httparse` tolerates and this server does not (bare LF) has been refused by the scan.
+
+use alloc::vec::Vec;
+
+use super::framing::{self, Encoding, Framing, Length};
+use super::{Decisions, FieldSpan, Form, Index, Line};
+use crate::{Limits, Version, ViolationKind as Kind, syntax};
+
+/// Judges a request line, given without its line end.
+pub(crate) fn request_line(line: &[u8], limits: &Limits) -> Result<Line, Kind> {
+    let Some(method_len) = line.iter().position(|&b| !syntax::is_tchar(b)) else { return Err(Kind::RequestLine) };
+    if line[method_len] != b' ' {
+        return Err(Kind::Method);
+    }
+    let (method, rest) = (&line[..method_len], &line[method_len + 1..]);
+    // The target ends at the next space; that the version is all the rest is checked by its reader.
+    let Some(target_len) = memchr::memchr(b' ', rest) else { return Err(Kind::RequestLine) };
+    let (target, version) = (&rest[..target_len], &rest[target_len + 1..]);
+    let version = self::version(version)?;
+    if target.is_empty() {
+        return Err(Kind::RequestLine);
+    }
+    if target.len() > limits.target as usize {
+        return Err(Kind::TargetTooLong);
+    }
+    Ok(Line {
+        method_len: method_len as u16,
+        target_end: (method_len + 1 + target_len) as u16,
+        version,
+        form: Form::of(method, target)?,
+    })
+}
+
+/// `HTTP/` digit `.` digit, nothing else.
+fn version(text: &[u8]) -> Result<Version, Kind> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Kind::Version),
+        _ => Err(Kind::RequestLine),
+    }
+}
+
+/// Reads the field lines of a complete head into `index`, whose request line is known, and decides what they call for.
+///
+/// `fields_at` is where the field lines begin in `head`, `lines` how many there are.
+#[inline]
+pub(crate) fn header_section(head: &[u8], fields_at: usize, lines: usize, index: &mut Index) -> Result<(), Kind> {
+    let mut seen = Seen::default();
+    split(head, fields_at, lines, &mut index.fields, |name, value| seen.add(name, value))?;
+    index.decisions = seen.decide(&index.line)?;
+    Ok(())
+}
+
+/// Reads the field lines of a complete trailer section, which decide nothing.
+pub(crate) fn trailer_section(section: &[u8], lines: usize, fields: &mut Vec<FieldSpan>) -> Result<(), Kind> {
+    split(section, 0, lines, fields, |_, _| ())
+}
+
+/// Gives room on the stack that suits the number of lines.
+#[inline]
+fn split(
+    section: &[u8],
+    at: usize,
+    lines: usize,
+    spans: &mut Vec<FieldSpan>,
+    see: impl FnMut(&[u8], &[u8]),
+) -> Result<(), Kind> {
+    match lines {
+        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, see),
+        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, see),
+        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, see),
+    }
+}
+
+#[inline]
+fn split_into<'b>(
+    section: &'b [u8],
+    at: usize,
+    room: &mut [httparse::Header<'b>],
+    spans: &mut Vec<FieldSpan>,
+    mut see: impl FnMut(&[u8], &[u8]),
+) -> Result<(), Kind> {
+    spans.clear();
+    let fields = match httparse::parse_headers(&section[at..], room) {
+        Ok(httparse::Status::Complete((_, fields))) => fields,
+        Ok(httparse::Status::Partial) => return Err(Kind::FieldName),
+        Err(httparse::Error::HeaderValue) => return Err(Kind::FieldValue),
+        Err(httparse::Error::TooManyHeaders) => return Err(Kind::TooManyFields),
+        Err(_) => return Err(Kind::FieldName),
+    };
+    spans.reserve(fields.len());
+    let base = section.as_ptr().addr();
+    for field in fields {
+        let name_at = field.name.as_ptr().addr().wrapping_sub(base);
+        // An empty value may point anywhere; any position will do for it.
+        let value_at = if field.value.is_empty() { 0 } else { field.value.as_ptr().addr().wrapping_sub(base) };
+        spans.push(FieldSpan::new(name_at, field.name.len(), value_at, field.value.len()));
+        see(field.name.as_bytes(), field.value);
+    }
+    Ok(())
+}
+
+/// What the fields that matter to the connection say, gathered in one pass.
+#[derive(Default)]
+struct Seen {
+    hosts: u32,
+    host_is_bad: bool,
+    length: Length,
+    encoding: Encoding,
+    close: bool,
+    keep_alive: bool,
+    upgrade_option: bool,
+    upgrade_field: bool,
+    expects_continue: bool,
+    expects_other: bool,
+}
+
+impl Seen {
+    #[inline]
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        // The length tells nearly all fields apart from the six that matter.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"Host") => {
+                self.hosts += 1;
+                self.host_is_bad |= !value.is_empty() && !syntax::is_authority(value);
+            }
+            6 if name.eq_ignore_ascii_case(b"Expect") => {
+                for member in syntax::members(value) {
+                    let known = member.eq_ignore_ascii_case(b"100-continue");
+                    self.expects_continue |= known;
+                    self.expects_other |= !known;
+                }
+            }
+            7 if name.eq_ignore_ascii_case(b"Upgrade") => self.upgrade_field |= syntax::members(value).next().is_some(),
+            10 if name.eq_ignore_ascii_case(b"Connection") => {
+                for option in syntax::members(value) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
+                }
+            }
+            14 if name.eq_ignore_ascii_case(b"Content-Length") => self.length.add(value),
+            17 if name.eq_ignore_ascii_case(b"Transfer-Encoding") => self.encoding.add(value),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn decide(self, line: &Line) -> Result<Decisions, Kind> {
+        let modern = line.version == Version::Http11;
+        match self.hosts {
+            0 if modern => return Err(Kind::HostMissing),
+            0 | 1 if !self.host_is_bad => {}
+            0 | 1 => return Err(Kind::Host),
+            _ => return Err(Kind::HostRepeated),
+        }
+        let framing = framing::decide(line.version, self.encoding, self.length)?;
+        if modern && self.expects_other {
+            return Err(Kind::Expectation);
+        }
+        let has_content = !matches!(framing, Framing::None | Framing::Length(0));
+        Ok(Decisions {
+            framing,
+            expects_continue: self.expects_continue && modern && has_content,
+            offers_upgrade: modern && self.upgrade_field && self.upgrade_option,
+            persistent: !self.close && (modern || self.keep_alive),
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! What was asked for on the command line?
+//!
+//! [`Action::parse`] reads the arguments of the program `cherrystone` and gives one thing to do, with every value
+//! checked. Nothing is opened or started here.
+//!
+//! ```
+//! use cherrystone::cli::{Action, Backend, What};
+//!
+//! let action = Action::parse_from(["cherrystone", "--hello", "--backend", "mio"])?;
+//! let Action::Serve(serve) = action else { panic!("expected a server") };
+//! assert!(matches!(serve.what, What::Hello));
+//! assert_eq!((serve.backend, serve.bind), (Backend::Mio, vec!["127.0.0.1:8070".to_owned()]));
+//! # Ok::<(), clap::Error>(())
+//! ```
+//!
+//! Invariants:
+//! 1. `serve` may be left out; with it and without it the same arguments mean the same.
+//! 2. The settings of a [`Serve`] pass [`Config::check`](cherrystone_core::Config::check).
+//! 3. The help is one screen, and its defaults are those in force.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+pub use clap_complete::Shell;
+
+mod flags;
+mod launch;
+mod settings;
+mod values;
+
+pub use crate::server::Backend;
+pub use flags::ServerFlags;
+pub use launch::launch;
+pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+pub use values::{AccessLog, Threads};
+
+use crate::files;
+use settings::line;
+
+/// What the program is to do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Serve until told to stop.
+    Serve(Serve),
+    /// Print the settings, as [`Serve`] displays them.
+    PrintConfig(Serve),
+    /// Print a completion script, with [`completions`].
+    Completions(Shell),
+}
+
+/// A server to start.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Serve {
+    /// What it serves.
+    pub what: What,
+    /// The addresses to listen at, as given; at least one.
+    pub bind: Vec<String>,
+    /// What drives the connections.
+    pub backend: Backend,
+    /// Where a line for each exchange goes, if anywhere.
+    pub access_log: Option<AccessLog>,
+    /// What is worth a line in the log.
+    pub log_level: LogLevel,
+    /// Everything else.
+    pub settings: Settings,
+}
+
+/// What a server serves.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A greeting, for a first look and for measurements.
+    Hello,
+    /// A directory.
+    Files(PathBuf, files::Options),
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What went wrong in this server.
+    Error,
+    /// What may go wrong soon, too.
+    Warn,
+    /// Starts and stops, too.
+    #[default]
+    Info,
+    /// Each connection, too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Action {
+    /// Reads the arguments of this process. Prints help or what is wrong with them, and exits, if that is all there is
+    /// to do.
+    pub fn parse() -> Self {
+        Self::parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads arguments, the first of which is the name of the program.
+    ///
+    /// # Errors
+    /// What is wrong with them, and which form would be right; help and version, when asked for, come this way too.
+    pub fn parse_from<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
+        let command = CommandLine::try_parse_from(arguments)?;
+        let arguments = match command.command {
+            Some(Command::Completions { shell }) => return Ok(Self::Completions(shell)),
+            Some(Command::Serve(arguments)) => *arguments,
+            None => command.serve,
+        };
+        if let Some(flag) = arguments.server.tls_flag_without_certificate() {
+            let message = format!("{flag} needs --tls-cert and --tls-key");
+            return Err(CommandLine::command().error(ErrorKind::MissingRequiredArgument, message));
+        }
+        let settings = arguments.server.settings(Settings::default());
+        if let Err(error) = settings.config.check() {
+            return Err(CommandLine::command().error(ErrorKind::ValueValidation, error));
+        }
+        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files_options()));
+        let serve = Serve {
+            what,
+            bind: arguments.bind,
+            backend: arguments.backend,
+            access_log: arguments.access_log,
+            log_level: arguments.log_level,
+            settings,
+        };
+        Ok(if arguments.print_config { Self::PrintConfig(serve) } else { Self::Serve(serve) })
+    }
+}
+
+/// Writes a script that completes the arguments of `cherrystone` in a shell.
+///
+/// # Errors
+/// Those of writing.
+pub fn completions(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
+    // The generator panics where it cannot write, so it writes to memory.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "cherrystone", &mut script);
+    out.write_all(&script)
+}
+
+impl fmt::Display for Serve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Hello => line(f, "serve", "hello")?,
+            What::Files(dir, options) => {
+                line(f, "serve", dir.display())?;
+                line(f, "index", options.index.as_deref().unwrap_or("none"))?;
+                line(f, "listing", if options.listing == files::Listing::On { "yes" } else { "no" })?;
+                line(f, "dot-files", if options.dot_files == files::DotFiles::Serve { "yes" } else { "no" })?;
+                line(f, "follow-links", if options.symlinks == files::Symlinks::Anywhere { "yes" } else { "no" })?;
+            }
+        }
+        for address in &self.bind {
+            line(f, "bind", address)?;
+        }
+        line(f, "backend", name(self.backend))?;
+        line(
+            f,
+            "access-log",
+            match &self.access_log {
+                None => "none".to_owned(),
+                Some(AccessLog::Stdout) => "-".to_owned(),
+                Some(AccessLog::File(path)) => path.display().to_string(),
+            },
+        )?;
+        line(f, "log-level", name(self.log_level))?;
+        write!(f, "{}", self.settings)
+    }
+}
+
+fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Serve a directory, or a greeting, over HTTP/1.1
+#[derive(Parser)]
+#[command(
+    name = "cherrystone",
+    version,
+    propagate_version = true,
+    override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+    after_help = EXAMPLES,
+    help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cherrystone --hello
+  cherrystone ./public --listing --bind 0.0.0.0:80 --access-log -
+  cherrystone ./public --bind unix:/run/site.sock --unix-mode 660 --backend mio";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a directory, or a greeting, over HTTP/1.1
+    #[command(
+        hide = true,
+        override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+        after_help = EXAMPLES,
+        help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+        arg_required_else_help = true
+    )]
+    Serve(Box<ServeArguments>),
+    /// Print a completion script for a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["dir", "hello"]))]
+struct ServeArguments {
+    /// The directory to serve
+    dir: Option<PathBuf>,
+    /// Serve a greeting
+    #[arg(long)]
+    hello: bool,
+    /// HOST:PORT, unix:PATH or unix:@NAME; again for more (127.0.0.1:8070)
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8070",
+        hide_default_value = true,
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
+    bind: Vec<String>,
+    /// threads or mio (threads)
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    backend: Backend,
+    /// A line for each exchange, to a file or - (none)
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<AccessLog>,
+    /// off, error, warn, info, debug or trace (info)
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    log_level: LogLevel,
+    /// Print every setting in force, and exit
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    files: FilesFlags,
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Files")]
+struct FilesFlags {
+    /// The file that stands for its directory (index.html)
+    #[arg(long, value_name = "NAME", conflicts_with = "hello")]
+    index: Option<String>,
+    /// Show the names in directories without an index
+    #[arg(long, conflicts_with = "hello")]
+    listing: bool,
+    /// Serve names that begin with a dot
+    #[arg(long, conflicts_with = "hello")]
+    dot_files: bool,
+    /// Follow symbolic links out of DIR
+    #[arg(long, conflicts_with = "hello")]
+    follow_links: bool,
+}
+
+impl ServeArguments {
+    fn files_options(&self) -> files::Options {
+        let mut options = files::Options::default();
+        if let Some(index) = &self.files.index {
+            options.index = Some(index.clone());
+        }
+        if self.files.listing {
+            options.listing = files::Listing::On;
+        }
+        if self.files.dot_files {
+            options.dot_files = files::DotFiles::Serve;
+        }
+        if self.files.follow_links {
+            options.symlinks = files::Symlinks::Anywhere;
+        }
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Whole command lines.
+
+use super::*;
+
+fn parse(line: &str) -> Result<Action, clap::Error> {
+    Action::parse_from(std::iter::once("cherrystone").chain(line.split_whitespace()))
+}
+
+fn serve(line: &str) -> Serve {
+    match parse(line) {
+        Ok(Action::Serve(serve)) => serve,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn refused(line: &str) -> String {
+    parse(line).map(|action| format!("{action:?}")).unwrap_err().to_string()
+}
+
+#[test]
+fn definitions_are_sound() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn serve_may_be_left_out() {
+    for line in
+        ["--hello", "serve --hello", "--hello --bind [::1]:0", "www --backend mio --threads 1:2 --listing", "./serve"]
+    {
+        let (short, long) = (serve(line), serve(&format!("serve {}", line.trim_start_matches("serve "))));
+        assert_eq!(short.to_string(), long.to_string());
+    }
+    assert!(matches!(serve("serve serve").what, What::Files(dir, _) if dir.as_os_str() == "serve"));
+}
+
+#[test]
+fn defaults() {
+    let serve = serve("--hello");
+    assert!(matches!(serve.what, What::Hello));
+    assert_eq!(serve.bind, ["127.0.0.1:8070"]);
+    assert_eq!((serve.backend, serve.access_log, serve.log_level), (Backend::Threads, None, LogLevel::Info));
+    assert_eq!(serve.settings.to_string(), Settings::default().to_string());
+}
+
+#[test]
+fn everything_can_be_said() {
+    let serve = serve(
+        "www --bind 0.0.0.0:80 --bind unix:@site --backend mio --access-log - --log-level debug --index home.html --listing \
+         --dot-files --follow-links --max-body 1M",
+    );
+    let What::Files(dir, options) = &serve.what else { panic!("{:?}", serve.what) };
+    assert_eq!((dir.as_os_str(), options.index.as_deref()), ("www".as_ref(), Some("home.html")));
+    assert_eq!(options.listing, files::Listing::On);
+    assert_eq!((options.symlinks, options.dot_files), (files::Symlinks::Anywhere, files::DotFiles::Serve));
+    assert_eq!(serve.bind, ["0.0.0.0:80", "unix:@site"]);
+    assert_eq!((serve.backend, serve.log_level), (Backend::Mio, LogLevel::Debug));
+    assert_eq!(serve.access_log, Some(AccessLog::Stdout));
+    assert_eq!(serve.settings.config.limits.body, 1 << 20);
+}
+
+#[test]
+fn file_switches_are_off_until_given() {
+    let What::Files(_, options) = serve("www").what else { panic!("expected files") };
+    assert_eq!(options.listing, files::Listing::Off);
+    assert_eq!((options.symlinks, options.dot_files), (files::Symlinks::Inside, files::DotFiles::Hide));
+}
+
+#[test]
+fn contradictions_are_refused_in_clear_words() {
+    for (line, words) in [
+        ("--bind 127.0.0.1:80", "--hello"),
+        ("www --hello", "cannot be used with"),
+        ("one two", "two"),
+        ("--hello --listing", "cannot be used with"),
+        ("--hello --backend uring", "threads, mio"),
+        ("--hello --log-level loud", "trace"),
+        ("--hello --bind=", "--bind"),
+        ("--hello --max-head 9", "between 256 and 65535"),
+        ("--hello --tls-min 1.3", "--tls-min needs --tls-cert and --tls-key"),
+        ("--hello --tls-client-ca ca.pem", "--tls-client-ca needs --tls-cert"),
+        ("--hello --thread 1", "--threads"),
+        ("serve", "Usage"),
+        ("", "Usage"),
+        ("completions", "<SHELL>"),
+    ] {
+        let message = refused(line);
+        assert!(message.contains(words), "{line}: {message}");
+    }
+}
+
+#[test]
+fn help_fits_a_screen() {
+    let help = refused("--help");
+    assert_eq!(help, refused("-h"));
+    assert_eq!(help, refused("serve --help"));
+    let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(help.lines().count() <= 60 && widest <= 96, "{} lines of {widest}\n{help}", help.lines().count());
+    assert!(help.contains("cherrystone ./public --listing"));
+    assert!(!help.contains("completions"));
+    for line in EXAMPLES.lines().skip(1) {
+        serve(line.trim().trim_start_matches("cherrystone "));
+    }
+}
+
+#[test]
+fn printed_settings_name_every_flag() {
+    let Ok(Action::PrintConfig(config)) = parse("www --print-config --tls-cert c --tls-key k --tls-client-ca a") else {
+        panic!("expected settings")
+    };
+    let text = config.to_string();
+    for argument in CommandLine::command().get_arguments().filter_map(clap::Arg::get_long) {
+        let said = text.lines().any(|line| line.starts_with(&format!("{argument} = ")));
+        assert_eq!(said, !matches!(argument, "hello" | "print-config" | "help" | "version"), "{argument}\n{text}");
+    }
+}
+
+#[test]
+fn completion_scripts() {
+    for shell in Shell::value_variants() {
+        let Ok(Action::Completions(found)) = parse(&format!("completions {shell}")) else { panic!("{shell}") };
+        let mut script = Vec::new();
+        completions(found, &mut script).unwrap();
+        let script = String::from_utf8(script).unwrap();
+        assert!(script.contains("cherrystone") && script.contains("max-connections"), "{shell}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_an_error_and_no_panic() {
+    assert!(completions(Shell::Bash, &mut &mut [0_u8; 8][..]).is_err());
+}

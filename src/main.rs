@@ -1,0 +1,38 @@
+//! The `cherrystone` command: serves a directory, or a greeting, until it is told to stop.
+
+use std::process::ExitCode;
+
+use cherrystone::cli::{self, Action, Serve, What};
+use cherrystone::files::Files;
+use cherrystone::gateways::Hello;
+use cherrystone::{Server, cli::launch};
+
+fn main() -> ExitCode {
+    let outcome = match Action::parse() {
+        Action::Serve(serve) => run(&serve),
+        Action::PrintConfig(serve) => {
+            print!("{serve}");
+            Ok(())
+        }
+        Action::Completions(shell) => cli::completions(shell, &mut std::io::stdout()).map_err(Into::into),
+        _ => Ok(()),
+    };
+    outcome.map_or_else(
+        |error| {
+            eprintln!("cherrystone: {error}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn run(serve: &Serve) -> Result<(), Box<dyn std::error::Error>> {
+    let server = match &serve.what {
+        What::Hello => Server::new(Hello),
+        What::Files(root, options) => {
+            let files = Files::with(root, options.clone());
+            Server::new(files.map_err(|error| format!("cannot serve {}: {error}", root.display()))?)
+        }
+    };
+    launch(server, serve.backend, &serve.settings, &serve.bind)
+}

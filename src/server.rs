@@ -1,0 +1,295 @@
+//! How is a server put together, started and stopped?
+//!
+//! ```no_run
+//! use cherrystone::gateway::{Done, Exchange, Failure};
+//! use cherrystone::{Backend, Head, Server, Status};
+//!
+//! fn hello(_: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
+//!     exchange.respond(Status::OK, &[("Content-Type", b"text/plain")], "Hello, world!\n")
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     Server::new(hello).bind("127.0.0.1:8070")?.backend(Backend::Mio).run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Invariants:
+//! 1. An address is bound when `bind` returns, so its real port is known, and a failure is reported before anything runs.
+//! 2. A stop that is asked for before, while or after the server runs takes effect once, and a second one changes nothing but that
+//!    it may come sooner.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
+use cherrystone_core::{Config, ConfigError, Stage};
+use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Options, bind};
+use cherrystone_threads::{Door, Running, Settings, Snapshot, Stages, Stopped};
+
+/// What drives the connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Backend {
+    /// Worker threads, and one thread that holds what waits.
+    #[default]
+    Threads,
+    /// Event loops, and workers for what may block.
+    Mio,
+}
+
+/// A server that is being put together.
+pub struct Server {
+    gateway: Arc<dyn Gateway>,
+    settings: Settings,
+    options: Options,
+    backend: Backend,
+    listeners: Vec<Listener>,
+    stages: Option<Stages>,
+    server_name: String,
+    handle: Handle,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("backend", &self.backend)
+            .field("listeners", &self.listeners)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server could not be put together or did not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// An address that is none.
+    #[error(transparent)]
+    Address(#[from] BindAddrError),
+    /// An address that cannot be listened at.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Settings with which no server works.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nothing to listen at.
+    #[error("the server has no address: call bind first")]
+    NoAddress,
+    /// No thread or descriptor is left.
+    #[error("the server cannot start: {0}")]
+    Start(#[source] io::Error),
+    /// The error that somebody ended the server with.
+    #[error(transparent)]
+    Interrupted(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Server {
+    /// A server of this application, with the default settings and no address.
+    pub fn new(gateway: impl Gateway) -> Self {
+        Self {
+            gateway: Arc::new(gateway),
+            settings: Settings::default(),
+            options: Options::default(),
+            backend: Backend::default(),
+            listeners: Vec::new(),
+            stages: None,
+            server_name: "localhost".into(),
+            handle: Handle::default(),
+        }
+    }
+
+    /// Listens at an address too: `127.0.0.1:8070`, `[::1]:0`, `unix:PATH`, `unix:@abstract` and more ([`BindAddr`]). The options
+    /// of the sockets are those set before.
+    ///
+    /// # Errors
+    /// The address is none, or cannot be listened at.
+    pub fn bind(mut self, address: impl AsRef<str>) -> Result<Self, ServerError> {
+        let address: BindAddr = address.as_ref().parse()?;
+        self.listeners.extend(bind(&address, &self.options)?);
+        Ok(self)
+    }
+
+    /// Takes over a listener that was made elsewhere.
+    #[must_use]
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// The options of sockets that are bound from now on.
+    #[must_use]
+    pub fn socket_options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Chooses what drives the connections; threads by default.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Sets the rules of the protocol.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.settings.config = config;
+        self
+    }
+
+    /// Sets everything about threads and connections, and the rules of the protocol.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Secures all connections with stages made by `stage`, TLS above all.
+    #[must_use]
+    pub fn stages(mut self, stage: impl Fn() -> Box<dyn Stage> + Send + Sync + 'static) -> Self {
+        self.stages = Some(Arc::new(stage));
+        self
+    }
+
+    /// What the server goes by where a request names nobody; `localhost` by default.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = name.into();
+        self
+    }
+
+    /// Where it listens, with real ports.
+    pub fn addresses(&self) -> impl Iterator<Item = &LocalAddr> {
+        self.listeners.iter().map(Listener::local_addr)
+    }
+
+    /// The way to stop it, from any thread, before and while it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves on threads of its own.
+    ///
+    /// # Errors
+    /// There is no address, the settings cannot work, or no thread is left.
+    pub fn start(self) -> Result<Arc<Running>, ServerError> {
+        if self.listeners.is_empty() {
+            return Err(ServerError::NoAddress);
+        }
+        self.settings.config.check()?;
+        let doors = self.listeners.into_iter().map(|listener| {
+            let address = match listener.local_addr().tcp() {
+                Some(address) => PeerAddress::Ip(address),
+                None => PeerAddress::Unix(Some(listener.local_addr().to_string().into())),
+            };
+            let mut endpoint = Endpoint::new(address, self.server_name.clone());
+            endpoint.secured = self.stages.is_some();
+            Door { listener: Arc::new(listener), endpoint: Arc::new(endpoint), stages: self.stages.clone() }
+        });
+        let start = match self.backend {
+            Backend::Threads => cherrystone_threads::start,
+            Backend::Mio => cherrystone_mio::start,
+        };
+        let running = start(doors.collect(), self.gateway, self.settings).map_err(ServerError::Start)?;
+        let running = Arc::new(running);
+        self.handle.state().running = Some(Arc::clone(&running));
+        Ok(running)
+    }
+
+    /// Serves until it is stopped through its [`handle`](Self::handle).
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start), and the error given to [`Handle::interrupt`].
+    pub fn run(self) -> Result<(), ServerError> {
+        let handle = self.handle();
+        let running = self.start()?;
+        handle.wait_until_stopped(&running);
+        handle.state().interrupt.take().map_or(Ok(()), |error| Err(ServerError::Interrupted(error)))
+    }
+}
+
+/// The way to a server from other threads.
+#[derive(Clone, Default)]
+pub struct Handle {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Option<Arc<Running>>,
+    /// How long requests under way may take, once a stop was asked for.
+    stop: Option<Duration>,
+    interrupt: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// Ends the server, and returns when it has ended: listeners at once, idle connections too, requests under way within that time.
+    /// A server that does not run yet will not.
+    pub fn stop(&self, within: Duration) -> Stopped {
+        let running = {
+            let mut state = self.state();
+            state.stop.get_or_insert(within);
+            self.shared.1.notify_all();
+            state.running.clone()
+        };
+        running.map_or_else(Stopped::default, |running| running.stop(within))
+    }
+
+    /// Asks the server to end, and returns at once; for signal handlers.
+    pub fn request_stop(&self, within: Duration) {
+        self.state().stop.get_or_insert(within);
+        self.shared.1.notify_all();
+    }
+
+    /// Cuts what a stop under way still waits for.
+    pub fn cut(&self) {
+        let running = self.state().running.clone();
+        running.iter().for_each(|running| running.cut());
+    }
+
+    /// Ends the server at once and makes [`Server::run`] return this error.
+    pub fn interrupt(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
+        let mut state = self.state();
+        state.interrupt.get_or_insert(error.into());
+        state.stop.get_or_insert(Duration::ZERO);
+        self.shared.1.notify_all();
+    }
+
+    /// The counters now; `None` if the server does not run.
+    pub fn stats(&self) -> Option<Snapshot> {
+        self.state().running.as_ref().map(|running| running.stats())
+    }
+
+    /// Lets the server run until a stop is asked for, and ends it then.
+    pub fn wait_until_stopped(&self, running: &Running) -> Stopped {
+        let within = self.wait();
+        let stopped = running.stop(within);
+        self.state().running = None;
+        stopped
+    }
+
+    /// Waits for a stop to be asked for.
+    fn wait(&self) -> Duration {
+        let mut state = self.state();
+        loop {
+            if let Some(within) = state.stop {
+                return within;
+            }
+            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is a move of one value, so a poisoned lock holds nothing half done.
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
