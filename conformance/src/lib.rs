@@ -19,6 +19,7 @@ pub mod catalog;
 pub mod channel;
 pub mod control;
 pub mod glob;
+pub mod in_process;
 pub mod judge;
 pub mod matrix;
 pub mod report;
