@@ -16,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::channel::Connect;
 use crate::control::{Presence, Survey};
 use crate::glob;
-use crate::judge::{Outcome, Outlook, Setting, Transcript, Verdict, judge};
+use crate::judge::{Outcome, Outlook, Setting, Transcript, Verdict, judge_ways};
 use crate::requirement::Level;
 
 /// Which cases to play.
@@ -136,7 +136,7 @@ fn persistent(
 ) -> Outcome {
     let mut waits = [100, 400, 1000].into_iter().map(Duration::from_millis);
     loop {
-        let error = match judge(case, setting, connect) {
+        let error = match judge_ways(case, setting, setting.ways, connect) {
             Ok(outcome) => return outcome,
             Err(error) => error,
         };

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
 
+use cherrystone::gateway::Mode;
 use cherrystone_conformance::case::{Case, Fixture, Transport};
 use cherrystone_conformance::catalog::Catalog;
+use cherrystone_conformance::channel::Connect;
 use cherrystone_conformance::control::survey;
-use cherrystone_conformance::judge::{Delivery, Setting, Timing};
+use cherrystone_conformance::in_process::Memory;
+use cherrystone_conformance::judge::{Delivery, Setting, Timing, Ways};
 use cherrystone_conformance::report::{self, Facts, Report};
 use cherrystone_conformance::suite;
 use cherrystone_conformance::target::Target;
+use cherrystone_conformance::testbed::{Testbed, limits};
 
 use super::Trouble;
 use super::progress::Progress;
@@ -37,6 +41,16 @@ pub(super) struct SessionArgs {
     /// Send every case of the size of a head one octet at a time; the verdicts should be the same
     #[arg(long)]
     octets: bool,
+    /// Send each case octet by octet and at every two-way cut besides, with and without a pause; takes long over sockets
+    #[arg(long, conflicts_with = "octets")]
+    every_cut: bool,
+}
+
+impl SessionArgs {
+    /// Vouches for the settings of the test gateway.
+    pub(super) fn offer_everything(&mut self) {
+        self.offers = vec![Fixture::Limits, Fixture::Timers];
+    }
 }
 
 /// `echo=/post`, or `NAME:echo=/post` for one of several servers.
@@ -69,10 +83,22 @@ impl SessionArgs {
         if self.octets {
             setting.delivery = Delivery::Octets;
         }
+        if self.every_cut {
+            setting.ways = Ways::Every;
+        }
         for map in self.map.iter().filter(|map| map.server.as_deref().is_none_or(|server| server == name)) {
             setting.addressing.map(map.fixture, &map.route).map_err(Trouble::new)?;
         }
         Ok(setting)
+    }
+
+    /// Plays the cases against our own core in memory, each at every cut.
+    pub(super) fn judge_core(&self, catalog: &Catalog, cases: &[&Case], name: &str) -> Result<Report, Trouble> {
+        let mut setting = Setting::new("memory.example");
+        setting.timing = Timing::with_answer(self.timeout);
+        setting.ways = Ways::Every;
+        let memory = Memory::new(Testbed::new(Mode::Inline), limits());
+        self.play(catalog, cases, name, None, &setting, &memory)
     }
 
     /// Plays the cases against one server, with progress on standard error.
@@ -84,11 +110,29 @@ impl SessionArgs {
         target: &Target,
     ) -> Result<Report, Trouble> {
         let setting = self.setting(name, target)?;
-        let declared: BTreeSet<_> = self.offers.iter().copied().collect();
+        self.play(catalog, cases, name, Some(target), &setting, target)
+    }
+
+    fn play(
+        &self,
+        catalog: &Catalog,
+        cases: &[&Case],
+        name: &str,
+        target: Option<&Target>,
+        setting: &Setting,
+        connect: &dyn Connect,
+    ) -> Result<Report, Trouble> {
+        // Our own server has the limits of the suite.
+        let own = target.is_none().then_some([Fixture::Limits, Fixture::Timers]);
+        let declared: BTreeSet<_> = self.offers.iter().copied().chain(own.into_iter().flatten()).collect();
         let started = SystemTime::now();
         let clock = Instant::now();
-        let survey = survey(target, &setting, &suite::needed(cases), &declared, self.jobs)
-            .map_err(|obstacle| Trouble(format!("cannot judge {target}: {}", target.diagnose(obstacle))))?;
+        let survey = survey(connect, setting, &suite::needed(cases), &declared, self.jobs).map_err(|obstacle| {
+            Trouble(match target {
+                Some(target) => format!("cannot judge {target}: {}", target.diagnose(obstacle)),
+                None => format!("cannot judge {name}: {obstacle}"),
+            })
+        })?;
         if survey.jobs < self.jobs {
             eprintln!(
                 "{name}: serves no more than {} of {} connections at a time; so many cases are played at a time",
@@ -96,9 +140,9 @@ impl SessionArgs {
             );
         }
         let progress = Progress::new(name, cases);
-        let run = suite::run(cases, &setting, &survey, target, &|n, outcome| progress.done(n, outcome));
+        let run = suite::run(cases, setting, &survey, connect, &|n, outcome| progress.done(n, outcome));
         progress.finish();
-        let facts = Facts { name, target, setting: &setting, survey: &survey, started, took: clock.elapsed() };
+        let facts = Facts { name, target, setting, survey: &survey, started, took: clock.elapsed() };
         Ok(Report::new(catalog, cases, &run, &facts))
     }
 }

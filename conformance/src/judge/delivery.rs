@@ -91,7 +91,7 @@ impl Play<'_> {
     }
 }
 
-fn written(action: &Action) -> Option<&[u8]> {
+pub(super) fn written(action: &Action) -> Option<&[u8]> {
     match action {
         Action::Write(data) | Action::Trickle(data, _) => Some(data),
         _ => None,

@@ -12,9 +12,11 @@ mod check;
 mod conversation;
 mod delivery;
 mod ending;
+mod ways;
 
 pub use conversation::{Outlook, Transcript};
 pub use delivery::Delivery;
+pub use ways::{Ways, judge_ways};
 
 use std::fmt;
 use std::io;
@@ -67,6 +69,8 @@ pub struct Setting {
     pub timing: Timing,
     /// In which pieces the case is sent.
     pub delivery: Delivery,
+    /// In how many other ways it is sent besides.
+    pub ways: Ways,
     /// Whether connections are in clear text.
     pub transport: Transport,
 }
@@ -78,6 +82,7 @@ impl Setting {
             addressing: Addressing::new(authority),
             timing: Timing::default(),
             delivery: Delivery::AsWritten,
+            ways: Ways::One,
             transport: Transport::Clear,
         }
     }

@@ -177,8 +177,8 @@ pub struct ResultEntry {
 pub struct Facts<'f> {
     /// What the server is called.
     pub name: &'f str,
-    /// Where it is.
-    pub target: &'f Target,
+    /// Where it is; `None` for our own core, in memory.
+    pub target: Option<&'f Target>,
     /// How the cases were played.
     pub setting: &'f Setting,
     /// What it offers.
@@ -210,7 +210,7 @@ impl Report {
         let results = cases.iter().zip(&run.outcomes).map(|(case, outcome)| result(case, outcome, facts));
         let target = TargetEntry {
             name: facts.name.to_owned(),
-            address: facts.target.to_string(),
+            address: facts.target.map_or_else(|| "in memory".to_owned(), Target::to_string),
             server: facts.survey.server.clone(),
             started: time::rfc3339(facts.started),
             seconds: (facts.took.as_secs_f64() * 1000.0).round() / 1000.0,
@@ -278,7 +278,10 @@ fn result(case: &Case, outcome: &Outcome, facts: &Facts<'_>) -> ResultEntry {
         }
         .to_owned(),
         milliseconds: u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX),
-        by_hand: byhand::command(case, &facts.setting.addressing, facts.target),
+        by_hand: facts.target.map_or_else(
+            || format!("cherrystone-conformance run --in-process core --filter '{}'", case.id),
+            |target| byhand::command(case, &facts.setting.addressing, target),
+        ),
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn sample(name: &str) -> Report {
     };
     let facts = Facts {
         name,
-        target: &target,
+        target: Some(&target),
         setting: &setting,
         survey: &survey,
         started: SystemTime::UNIX_EPOCH,
