@@ -45,7 +45,7 @@ impl Connection {
     pub(super) fn refused(&mut self) -> Option<Taken> {
         match self.reply {
             Reply::Length(_) | Reply::Chunked | Reply::UntilClose => Some(Taken::NeedResponse),
-            Reply::Idle | Reply::Due | Reply::Done => {
+            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => {
                 self.closing = Closing::Due;
                 None
             }

@@ -134,7 +134,7 @@ impl Connection {
             // An answer whose size is zero has been complete since its head.
             Reply::Done if len == 0 => Ok(Frame::bare()),
             Reply::Done if self.closing == Closing::Open => Err(Misuse::TooMuch),
-            Reply::Idle | Reply::Due | Reply::Done => Err(Misuse::NotWriting),
+            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => Err(Misuse::NotWriting),
         }
     }
 
@@ -147,7 +147,7 @@ impl Connection {
     pub fn finish(&mut self, trailers: &[Field<'_>], tx: &mut SendBuf) -> Result<(), Misuse> {
         encode::check_trailers(trailers)?;
         match self.reply {
-            Reply::Idle | Reply::Due => return Err(Misuse::NotWriting),
+            Reply::Idle | Reply::Due | Reply::Broken => return Err(Misuse::NotWriting),
             Reply::Length(left) if left > 0 && !self.request.mute => return Err(Misuse::TooLittle),
             Reply::Chunked if !self.request.mute => {
                 tx.put(b"0\r\n");
@@ -219,8 +219,14 @@ impl Connection {
                 encoder.canned(status, text, self.request.mute, env);
                 self.reply = Reply::Done;
             }
-            Reply::UntilClose if !self.request.mute => self.closing = Closing::Cut,
-            _ => {}
+            Reply::Length(_) | Reply::Chunked => self.reply = Reply::Broken,
+            Reply::UntilClose => {
+                self.reply = Reply::Broken;
+                if !self.request.mute {
+                    self.closing = Closing::Cut;
+                }
+            }
+            Reply::Idle | Reply::Done | Reply::Broken => {}
         }
         self.receive = Receive::Refused;
     }
@@ -252,7 +258,9 @@ impl Connection {
             _ if self.closing != Closing::Open => Err(Misuse::NotStarted),
             Reply::Idle => Err(Misuse::NotStarted),
             Reply::Due => Ok(()),
-            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done => Err(Misuse::AlreadyStarted),
+            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done | Reply::Broken => {
+                Err(Misuse::AlreadyStarted)
+            }
         }
     }
 }
