@@ -52,6 +52,11 @@ impl Talk {
         self.conn.respond(&env, Status::OK, &[], size, &mut self.tx).unwrap();
     }
 
+    fn refuse(&mut self) {
+        let violation = self.violation();
+        self.conn.refuse(&Env { config: &self.config, now: self.now, date: None }, violation, &mut self.tx);
+    }
+
     fn abort(&mut self) {
         let env = Env { config: &self.config, now: self.now, date: None };
         self.conn.abort(&env, &mut self.tx);
@@ -72,4 +77,21 @@ fn an_aborted_answer_cannot_be_ended_after_all() {
     assert_eq!(talk.conn.write(b"more", &mut talk.tx), Err(Misuse::NotWriting));
     assert_eq!(talk.conn.finish(&[], &mut talk.tx), Err(Misuse::NotWriting));
     assert!(talk.said().ends_with("\r\n\r\n4\r\nhalf\r\n"), "{}", talk.said());
+}
+
+#[test]
+fn an_answer_to_garbage_after_head_has_content() {
+    let mut talk = Talk::new().hear("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(talk.poll(), "NeedResponse");
+    talk.respond(Size::Empty);
+    let mut talk = talk.hear("GET\0");
+    talk.refuse();
+    assert!(talk.said().ends_with("the head contains a NUL\n"), "{}", talk.said());
+}
+
+#[test]
+fn an_answer_to_a_broken_head_request_has_no_content() {
+    let mut talk = Talk::new().hear("HEAD / HTTP/1.1\r\nNo host: a\r\n\r\n");
+    talk.refuse();
+    assert!(talk.said().starts_with("HTTP/1.1 400 ") && talk.said().ends_with("\r\n\r\n"), "{}", talk.said());
 }

@@ -123,6 +123,8 @@ impl Connection {
         loop {
             match scan.next(unread, limits.head as usize) {
                 Ok(Found::Line { start, end }) if scan.lines() == 1 => {
+                    // Whatever is wrong further on, an answer to HEAD has no content.
+                    self.request.mute = unread.starts_with(b"HEAD ");
                     let line = parse::request_line(&unread[start..end], limits);
                     index.line = line.map_err(|kind| self.violated(kind, start))?;
                     if index.line.form.wants_security() && !self.request.secured {
@@ -140,7 +142,6 @@ impl Connection {
                         .map_err(|kind| self.violated(kind, 0))?;
                     let traits = Traits {
                         modern: index.line.version == Version::Http11,
-                        mute: unread.starts_with(b"HEAD "),
                         connect: unread.starts_with(b"CONNECT "),
                         offers_upgrade: index.decisions.offers_upgrade,
                         waits_for_continue: index.decisions.expects_continue,
