@@ -95,3 +95,13 @@ fn an_answer_to_a_broken_head_request_has_no_content() {
     talk.refuse();
     assert!(talk.said().starts_with("HTTP/1.1 400 ") && talk.said().ends_with("\r\n\r\n"), "{}", talk.said());
 }
+
+#[test]
+fn a_cr_alone_behind_a_chunk_is_found_at_the_same_place_however_it_comes() {
+    let stream = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\rX";
+    let whole = Talk::new().hear(stream).violation();
+    let mut talk = Talk::new().hear(&stream[..stream.len() - 1]);
+    assert_eq!(talk.poll(), "NeedInput");
+    assert_eq!(talk.hear("X").violation(), whole);
+    assert_eq!(whole.offset, stream.len() as u64 - 1);
+}
