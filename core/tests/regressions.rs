@@ -105,3 +105,25 @@ fn a_cr_alone_behind_a_chunk_is_found_at_the_same_place_however_it_comes() {
     assert_eq!(talk.hear("X").violation(), whole);
     assert_eq!(whole.offset, stream.len() as u64 - 1);
 }
+
+#[test]
+fn buffers_exchanged_under_a_head_are_no_panic() {
+    let mut talk = Talk::new().hear("GET / HTTP/1.1\r\n");
+    assert_eq!(talk.poll(), "NeedInput");
+    talk.rx = RecvBuf::default();
+    let mut talk = talk.hear("abc");
+    assert_eq!(talk.poll(), "NeedInput");
+    assert_eq!(talk.hear("\r\n\r\n").poll(), "FieldName");
+}
+
+#[test]
+fn limits_beyond_what_is_possible_are_no_limits_that_wrap() {
+    let mut talk = Talk::new();
+    (talk.config.limits.head, talk.config.limits.target, talk.config.limits.trailers) = (u32::MAX, u32::MAX, u32::MAX);
+    let long = "x".repeat(70_000);
+    assert_eq!(talk.hear(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")).poll(), "TargetTooLong");
+    let mut talk = Talk::new();
+    talk.config.limits.trailers = u32::MAX;
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    assert_eq!(talk.hear(&format!("{chunked}A: {long}\r\n\r\n")).poll(), "TrailersTooLarge");
+}

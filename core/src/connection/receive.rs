@@ -121,7 +121,7 @@ impl Connection {
         }
         let limits = &env.config.limits;
         loop {
-            match scan.next(unread, limits.head as usize) {
+            match scan.next(unread, limits.head) {
                 Ok(Found::Line { start, end }) if scan.lines() == 1 => {
                     // Whatever is wrong further on, an answer to HEAD has no content.
                     self.request.mute = unread.starts_with(b"HEAD ");
@@ -252,7 +252,7 @@ impl Connection {
         let limits = &env.config.limits;
         loop {
             let (unread, index) = rx.parts();
-            match scan.next(unread, limits.trailers as usize) {
+            match scan.next(unread, limits.trailers) {
                 Ok(Found::Line { start, .. }) => {
                     if scan.lines() > usize::from(limits.fields) {
                         return Err(self.violated(Kind::TooManyFields, start));
