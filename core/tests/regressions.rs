@@ -127,3 +127,18 @@ fn limits_beyond_what_is_possible_are_no_limits_that_wrap() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
     assert_eq!(talk.hear(&format!("{chunked}A: {long}\r\n\r\n")).poll(), "TrailersTooLarge");
 }
+
+#[test]
+fn content_is_refused_by_an_answer_before_100_whether_it_has_come_or_not() {
+    for content in ["", "hi"] {
+        let mut talk = Talk::new();
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+        talk.rx.push(&[head, content].concat().into_bytes());
+        let env = Env { config: &talk.config, now: talk.now, date: None };
+        assert!(matches!(talk.conn.poll(&env, &mut talk.rx), Ok(Event::Request(_))));
+        talk.respond(Size::Unknown);
+        assert_eq!(talk.poll(), "NeedResponse");
+        talk.conn.finish(&[], &mut talk.tx).unwrap();
+        assert_eq!(talk.poll(), "Shutdown");
+    }
+}

@@ -42,6 +42,9 @@ impl Connection {
 
     /// Begins the final answer: writes its head. With [`Size::Empty`] the answer is complete.
     ///
+    /// An answer to a client that still holds its content back refuses the content: no more of it is reported, and the
+    /// connection ends after the answer.
+    ///
     /// Content of unknown size goes out in chunks, to HTTP/1.0 clients until the close. Answers to HEAD keep the fields that GET
     /// would have; `write` then counts content and sends none. `Date` and `Server` are added unless given.
     ///
@@ -87,6 +90,12 @@ impl Connection {
         });
         self.request.mute = mute;
         self.reply = reply;
+        if self.request.waits_for_continue {
+            // The client was never told to send its content. Some of it may have come all the same, but whether it has by now
+            // is chance, and must not decide what the application sees.
+            self.receive = Receive::Refused;
+            self.request.waits_for_continue = false;
+        }
         Ok(())
     }
 
