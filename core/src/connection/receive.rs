@@ -262,6 +262,7 @@ impl Connection {
                     parse::trailer_section(&unread[..len], scan.lines(), &mut index.fields)
                         .map_err(|kind| self.violated(kind, 0))?;
                     self.receive = Receive::Complete;
+                    self.content_came(env, rx);
                     return Ok(Some(Taken::End(len)));
                 }
                 Ok(Found::More) => {
@@ -342,6 +343,7 @@ impl Connection {
         self.receive = Receive::Refused;
         self.request.keep = false;
         self.request.waits_for_continue = false;
+        self.body_pace.stop();
         if self.reply == Reply::Idle {
             self.reply = Reply::Due;
         }
