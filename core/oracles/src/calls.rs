@@ -29,11 +29,12 @@ impl<'a> Arbitrary<'a> for Script {
         let mut calls = Vec::new();
         while !u.is_empty() && calls.len() < 300 {
             // What a driver does all the time comes often, so that conversations get somewhere.
-            calls.push(match u.int_in_range(0..=9)? {
-                0 | 1 => Call::Receive(u.arbitrary()?),
+            calls.push(match u.int_in_range(0..=10)? {
+                0 | 1 => Call::Receive(u.arbitrary::<u8>()? >> u.int_in_range(0..=6)?),
                 2 | 3 => Call::PollOut,
                 4 => Call::Poll,
                 5 => Call::Finish(Answer(Lines::new())),
+                6 => Call::Time(Time::Deadline),
                 _ => u.arbitrary()?,
             });
         }

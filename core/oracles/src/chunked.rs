@@ -178,8 +178,11 @@ fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
     good.then(|| (String::from_utf8_lossy(name).into_owned(), value.to_vec()))
 }
 
+/// A line, and what is behind it.
+type Line<'o> = (&'o [u8], &'o [u8]);
+
 /// A line up to CRLF; an error for a CR or LF elsewhere, or NUL.
-fn line(rest: &[u8]) -> Result<Option<(&[u8], &[u8])>, ()> {
+fn line(rest: &[u8]) -> Result<Option<Line<'_>>, ()> {
     let Some(at) = rest.iter().position(|b| matches!(b, b'\r' | b'\n' | 0)) else { return Ok(None) };
     match &rest[at..] {
         [b'\r', b'\n', behind @ ..] => Ok(Some((&rest[..at], behind))),

@@ -8,7 +8,8 @@
 //! | --- | --- |
 //! | segmentation | [`segmentation`] |
 //! | conservation, progress, no deadlock, one violation, deadlines | [`watch`], on every `poll` of every oracle |
-//! | transactions, no panic, honest framing, no injection | [`calls`] |
+//! | transactions, no panic, honest framing | [`calls`] |
+//! | no injection | [`reply`] |
 //! | chunked content | [`chunked`] |
 //! | request targets | [`target`] |
 //! | what is accepted | [`accepts`] |
@@ -23,6 +24,7 @@ pub mod allocations;
 pub mod calls;
 pub mod chunked;
 pub mod replies;
+pub mod reply;
 pub mod rules;
 pub mod segmentation;
 pub mod target;
