@@ -35,7 +35,7 @@ pub trait Stage: Send {
     /// The stage can no longer carry data.
     fn seal(&mut self, tx: &mut SendBuf, out: &mut SendBuf) -> Result<(), StageError>;
 
-    /// Says goodbye in the stage's own way (`close_notify`); the last thing put into `out`.
+    /// Says goodbye in the stage's own way (`close_notify`); the last thing put into `out`, however often it is called.
     fn close(&mut self, out: &mut SendBuf);
 
     /// Whether the stage still negotiates, so that nothing of the protocol can flow yet.
