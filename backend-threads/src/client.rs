@@ -35,6 +35,8 @@ pub struct Client {
     greedy: bool,
     /// Whether the sending side ends when everything is sent.
     ending: bool,
+    /// Whether the socket was given patience for reads of a worker that stays.
+    pub(crate) patient: bool,
 }
 
 /// A request on its way to a handler.
@@ -90,7 +92,16 @@ impl Client {
         {
             peer.credentials = Some(Credentials { pid: found.pid, uid: found.uid, gid: found.gid });
         }
-        Self { link: Link::new(env, stage), stream, peer, ongoing: None, request: None, greedy: false, ending: false }
+        Self {
+            link: Link::new(env, stage),
+            stream,
+            peer,
+            ongoing: None,
+            request: None,
+            greedy: false,
+            ending: false,
+            patient: false,
+        }
     }
 
     /// The conversation.

@@ -160,7 +160,7 @@ impl Job {
             return Ok(Some(fate));
         }
         let desk = Arc::clone(&self.desk);
-        let Client { link, stream, request, .. } = &mut *self.client;
+        let Client { link, stream, request, patient, .. } = &mut *self.client;
         let env = clock.env(&desk.shared.settings.config);
         match link.conn.poll(&env, &mut link.rx) {
             Ok(Event::Request(head)) => {
@@ -172,12 +172,16 @@ impl Job {
                 if link.resume().map_err(io::Error::other)? {
                     return Ok(None);
                 }
+                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_stopping();
                 let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
                 port.drain()?;
-                let (link, env) = port.parts();
-                let stay = link.conn.is_idle() && !desk.shared.is_stopping() && desk.crew.counts().idle > 0;
-                let until = env.now + STAY;
-                if !stay || !port.linger(until)? {
+                if !stay {
+                    return Ok(Some(Fate::Park));
+                }
+                if !std::mem::replace(patient, true) {
+                    stream.set_patience(STAY)?;
+                }
+                if !port.receive_soon()? {
                     return Ok(Some(Fate::Park));
                 }
             }

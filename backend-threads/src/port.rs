@@ -52,14 +52,22 @@ impl<'p> BlockingPort<'p> {
         Ok(self.clock.tick())
     }
 
-    /// Waits for bytes until `until`, if that is not later than the connection's deadline; says whether any came.
+    /// Waits a little for bytes, as long as the socket's patience; says whether any came, or their end.
     ///
     /// # Errors
     /// The connection is lost.
-    pub fn linger(&mut self, until: Instant) -> io::Result<bool> {
-        let before = self.link.rx.unread().len();
-        self.receive(system_instant(until))?;
-        Ok(self.link.rx.unread().len() > before || self.link.rx.is_closed())
+    pub fn receive_soon(&mut self) -> io::Result<bool> {
+        let received = self.stream.recv_soon(self.link.spare(READ));
+        self.clock.tick();
+        match received {
+            Ok(0) => self.link.close().map_err(io::Error::other)?,
+            Ok(n) => self.link.received(n).map_err(io::Error::other)?,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     fn receive(&mut self, until: std::time::Instant) -> io::Result<()> {

@@ -299,3 +299,82 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Event, Instant};
+
+    /// Passes octets on, and fails at a zero.
+    struct Fragile;
+
+    impl Stage for Fragile {
+        fn open(&mut self, wire: &mut RecvBuf, rx: &mut RecvBuf, out: &mut SendBuf) -> Result<(), StageError> {
+            if wire.unread().contains(&0) {
+                out.put(b"alert");
+                return Err(StageError::Failed);
+            }
+            rx.push(wire.unread());
+            wire.consume(usize::MAX);
+            Ok(())
+        }
+
+        fn seal(&mut self, tx: &mut SendBuf, out: &mut SendBuf) -> Result<(), StageError> {
+            out.put(&tx.unsent()[..tx.len().min(20)]);
+            tx.advance(20);
+            Ok(())
+        }
+
+        fn close(&mut self, out: &mut SendBuf) {
+            if !out.unsent().ends_with(b"bye") {
+                out.put(b"bye");
+            }
+        }
+    }
+
+    fn receive(link: &mut Link, octets: &[u8]) -> Result<(), StageError> {
+        link.spare(octets.len())[..octets.len()].copy_from_slice(octets);
+        link.received(octets.len())
+    }
+
+    #[test]
+    fn a_failure_is_told_of_once_and_ends_the_conversation() {
+        let config = Config::default();
+        let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+        let mut link = Link::new(&env, Some(Box::new(Fragile)));
+        receive(&mut link, b"GET / HTTP/1.1\r\n").unwrap();
+        assert_eq!(receive(&mut link, b"\0"), Err(StageError::Failed));
+        assert_eq!((link.take_failure(), link.take_failure()), (Some(StageError::Failed), None));
+        assert!(matches!(link.conn.poll(&env, &mut link.rx), Ok(Event::Shutdown)));
+        link.farewell();
+        assert_eq!(link.outgoing().unwrap(), b"alert");
+        link.sent(&env, 5).unwrap();
+        assert_eq!((receive(&mut link, b"GET / HTTP/1.1\r\n\r\n\0"), link.pending()), (Ok(()), 0));
+        assert!(matches!(link.conn.poll(&env, &mut link.rx), Ok(Event::NeedInput)));
+        link.close().unwrap();
+        assert!(matches!(link.conn.poll(&env, &mut link.rx), Ok(Event::Closed)));
+        assert!(!link.conn.is_cut());
+    }
+
+    #[test]
+    fn the_goodbye_comes_behind_everything() {
+        let config = Config::default();
+        let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+        let mut link = Link::new(&env, Some(Box::new(Fragile)));
+        link.tx.put(&[b'x'; 50]);
+        link.farewell();
+        let mut sent = Vec::new();
+        while let Ok(out) = link.outgoing()
+            && !out.is_empty()
+            && sent.len() < 100
+        {
+            let n = out.len();
+            sent.extend_from_slice(out);
+            link.sent(&env, n).unwrap();
+            if sent.ends_with(b"bye") {
+                break;
+            }
+        }
+        assert_eq!(sent, [&[b'x'; 50][..], b"bye"].concat());
+    }
+}

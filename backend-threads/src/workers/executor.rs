@@ -16,6 +16,12 @@ pub trait Executor<J>: Send + Sync {
     /// to be cheap.
     fn waiting(&self) -> bool;
 
+    /// Whether a job that came now would have a thread at once. A job that has nothing to do but wait for a while asks this
+    /// first. By default: whether a thread is idle.
+    fn has_room(&self) -> bool {
+        self.counts().idle > 0
+    }
+
     /// Takes no more jobs, runs those that were taken until `deadline`, and hands back those that did not start. Repeating
     /// it is allowed, from any thread.
     fn stop(&self, deadline: Instant) -> Stopped<J>;

@@ -157,6 +157,11 @@ impl<J: Send + 'static> Executor<J> for Workers<J> {
     fn counts(&self) -> Counts {
         self.counts()
     }
+
+    fn has_room(&self) -> bool {
+        let counts = self.counts();
+        counts.idle > 0 || counts.threads < self.shared.settings.max()
+    }
 }
 
 impl<J: Send + 'static> Drop for Workers<J> {
