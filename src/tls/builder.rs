@@ -8,7 +8,7 @@ use rustls::version::TLS13;
 use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
 use super::chooser::{Candidate, Chooser};
-use super::{Identity, InForce, Pem, Shared, Tls, TlsError, certificate};
+use super::{Identity, InForce, Pem, PlainHttp, Shared, Tls, TlsError, certificate};
 
 /// Sessions that are remembered for clients that resume without a ticket.
 const SESSIONS: usize = 4096;
@@ -24,6 +24,7 @@ pub struct TlsBuilder {
     others: Vec<Identity>,
     clients: ClientAuth,
     min: Version,
+    plain_http: PlainHttp,
 }
 
 /// Whether clients have to show a certificate.
@@ -52,7 +53,13 @@ pub enum Version {
 
 impl TlsBuilder {
     pub(super) fn new(default: Identity) -> Self {
-        Self { default, others: Vec::new(), clients: ClientAuth::default(), min: Version::default() }
+        Self {
+            default,
+            others: Vec::new(),
+            clients: ClientAuth::default(),
+            min: Version::default(),
+            plain_http: PlainHttp::default(),
+        }
     }
 
     /// One more certificate, for clients that ask for a name that it is made out for. Clients that ask for no name, or for an
@@ -71,6 +78,12 @@ impl TlsBuilder {
     /// The oldest version that is spoken; 1.2 by default.
     pub fn min_version(mut self, min: Version) -> Self {
         self.min = min;
+        self
+    }
+
+    /// What clients are told that speak HTTP without TLS; by default, that this is the wrong way.
+    pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
+        self.plain_http = plain_http;
         self
     }
 
@@ -113,7 +126,7 @@ impl TlsBuilder {
         // Both are made anew at each reload: a session from before may rest on an authority that is no longer trusted.
         config.ticketer = ring::Ticketer::new().map_err(|error| TlsError::Setup(error.to_string()))?;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        Ok(InForce { config: Arc::new(config), chooser })
+        Ok(InForce { config: Arc::new(config), chooser, plain_http: self.plain_http })
     }
 
     fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {

@@ -20,9 +20,8 @@ use crate::{Certificate, PeerFacts};
 
 /// The variables of a secured connection.
 ///
-/// `server` is the certificate that the client was shown ([`Tls::certificate`](super::Tls::certificate)), `now` the time in
-/// seconds after 1970-01-01T00:00:00Z, from which the days are counted that certificates remain valid.
-pub fn variables(facts: &PeerFacts, server: Option<&Certificate>, now: i64) -> Vec<(String, String)> {
+/// `now` is the time in seconds after 1970-01-01T00:00:00Z, from which the days are counted that certificates remain valid.
+pub fn variables(facts: &PeerFacts, now: i64) -> Vec<(String, String)> {
     let mut pairs = Pairs(Vec::new());
     let bits = key_bits(&facts.cipher);
     pairs.add("HTTPS", "on");
@@ -41,7 +40,7 @@ pub fn variables(facts: &PeerFacts, server: Option<&Certificate>, now: i64) -> V
     if let Some(client) = &facts.client {
         pairs.certificate("SSL_CLIENT", client, now);
     }
-    if let Some(server) = server {
+    if let Some(server) = &facts.server {
         pairs.certificate("SSL_SERVER", server, now);
     }
     pairs.0

@@ -4,13 +4,14 @@
 //! know more of it.
 //!
 //! ```no_run
-//! use cherrystone::tls::{ClientAuth, Identity, Pem, Version};
+//! use cherrystone::tls::{ClientAuth, Identity, Pem, PlainHttp, Version};
 //! use cherrystone::{Exchange, Head, Server, Status, Tls};
 //!
 //! let tls = Tls::builder(Identity::files("www.pem", "www.key"))
 //!     .also(Identity::files("shop.pem", "shop.key"))
 //!     .clients(ClientAuth::Optional(Pem::file("authority.pem")))
 //!     .min_version(Version::V1_3)
+//!     .plain_http(PlainHttp::Redirect)
 //!     .build()?;
 //! let server = Server::new(|_: Head<'_>, mut exchange: Exchange<'_>| {
 //!     let client = exchange.tls().and_then(|facts| facts.client.as_ref());
@@ -49,6 +50,7 @@ pub use self::builder::{ClientAuth, TlsBuilder, Version};
 use self::chooser::Chooser;
 pub use self::error::{Origin, TlsError};
 pub use self::pem::{Identity, Pem};
+pub use self::plain::PlainHttp;
 use self::session::Session;
 use crate::{Certificate, Stage};
 
@@ -68,6 +70,7 @@ struct Shared {
 struct InForce {
     config: Arc<ServerConfig>,
     chooser: Arc<Chooser>,
+    plain_http: PlainHttp,
 }
 
 impl fmt::Debug for Tls {
@@ -100,7 +103,7 @@ impl Tls {
 
     /// What secures one new connection.
     pub fn stage(&self) -> Box<dyn Stage> {
-        Box::new(Session::new(self.in_force().config))
+        Box::new(Session::new(self.in_force()))
     }
 
     /// Reads all files again, and lets new connections have what they hold now. Connections that are open keep what they
@@ -115,7 +118,8 @@ impl Tls {
         Ok(())
     }
 
-    /// The certificate that a client sees that asks for this name.
+    /// The certificate that a client sees that asks for this name now. That of a session is in its
+    /// [`PeerFacts`](crate::PeerFacts).
     pub fn certificate(&self, server_name: Option<&str>) -> Arc<Certificate> {
         Arc::clone(&self.in_force().chooser.choose(server_name).facts)
     }

@@ -8,21 +8,28 @@
 //! 3. A call brings at least one record if there is one, and no more once `rx` holds [`FULL`].
 //! 4. Each octet is moved a bounded number of times, however it arrives.
 
-use std::io::{self, BufRead, IoSlice, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::sync::Arc;
 
-use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 
-use super::certificate;
-use super::plain::{self, Opening};
+use super::chooser::Chooser;
+use super::plain::{self, Opening, PlainHttp, Redirect};
+use super::{InForce, certificate};
 use crate::{PeerFacts, RecvBuf, SendBuf, Stage, StageError};
 
 /// Unread octets at which a call decrypts no more.
 const FULL: usize = 64 << 10;
 /// Unsent octets at which nothing more is sealed.
 const MARK: usize = 128 << 10;
+/// Unsent octets below which sealing goes on. What is unsent may have to be moved for each record that is added, so there
+/// must be little of it whenever a lot is added.
+const LOW: usize = 16 << 10;
 /// The most that one record carries.
 const RECORD: usize = 16 << 10;
+
+/// What the library reads at once.
+const STEP: usize = 4 << 10;
 
 /// The server's side of one TLS connection.
 pub(super) struct Session {
@@ -32,45 +39,67 @@ pub(super) struct Session {
 
 enum State {
     /// Nothing has come that decides whether this is TLS.
-    Fresh(Arc<ServerConfig>),
-    Begun(Box<ServerConnection>),
+    Fresh(InForce),
+    /// It is not, but a request that gets a redirect.
+    Plain(Box<Redirect>),
+    Begun(Box<ServerConnection>, Arc<Chooser>),
 }
 
 impl Session {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
-        Self { state: State::Fresh(config), facts: None }
+    pub(super) fn new(in_force: InForce) -> Self {
+        Self { state: State::Fresh(in_force), facts: None }
+    }
+
+    /// Finds out what the client speaks.
+    fn begin(&mut self, wire: &RecvBuf, out: &mut SendBuf) -> Result<(), StageError> {
+        let State::Fresh(in_force) = &self.state else { return Ok(()) };
+        self.state = match (plain::judge(wire.unread()), in_force.plain_http) {
+            (Opening::Undecided, _) if wire.is_closed() && !wire.is_empty() => return Err(StageError::WrongProtocol),
+            (Opening::Undecided, _) => return Ok(()),
+            (Opening::Http, PlainHttp::Refuse) => {
+                out.put(plain::HINT);
+                return Err(StageError::WrongProtocol);
+            }
+            (Opening::Http, PlainHttp::Redirect) => State::Plain(Box::new(Redirect::new())),
+            (Opening::Tls, _) => {
+                let connection = ServerConnection::new(Arc::clone(&in_force.config)).map_err(|_| StageError::Failed)?;
+                State::Begun(Box::new(connection), Arc::clone(&in_force.chooser))
+            }
+        };
+        Ok(())
     }
 }
 
 impl Stage for Session {
     fn open(&mut self, wire: &mut RecvBuf, rx: &mut RecvBuf, out: &mut SendBuf) -> Result<(), StageError> {
-        if let State::Fresh(config) = &self.state {
-            match plain::judge(wire.unread()) {
-                Opening::Undecided if !wire.is_closed() => return Ok(()),
-                Opening::Undecided if wire.is_empty() => {
+        self.begin(wire, out)?;
+        match &mut self.state {
+            State::Fresh(_) => {
+                if wire.is_closed() {
                     rx.close();
-                    return Ok(());
                 }
-                Opening::Undecided => return Err(StageError::WrongProtocol),
-                Opening::Http => {
-                    out.put(plain::HINT);
+                Ok(())
+            }
+            State::Plain(redirect) => {
+                if redirect.go_on(wire, out) {
                     return Err(StageError::WrongProtocol);
                 }
-                Opening::Tls => {
-                    let connection = ServerConnection::new(Arc::clone(config)).map_err(|_| StageError::Failed)?;
-                    self.state = State::Begun(Box::new(connection));
-                }
+                Ok(())
+            }
+            State::Begun(connection, chooser) => {
+                let opened = open(connection, chooser, &mut self.facts, wire, rx);
+                flush(connection, out)?;
+                opened
             }
         }
-        let State::Begun(connection) = &mut self.state else { return Ok(()) };
-        let opened = open(connection, &mut self.facts, wire, rx);
-        flush(connection, out)?;
-        opened
     }
 
     fn seal(&mut self, tx: &mut SendBuf, out: &mut SendBuf) -> Result<(), StageError> {
-        let State::Begun(connection) = &mut self.state else { return Ok(()) };
+        let State::Begun(connection, _) = &mut self.state else { return Ok(()) };
         if self.facts.is_none() {
+            return Ok(());
+        }
+        if out.len() >= LOW {
             return Ok(());
         }
         while !tx.is_empty() && out.len() < MARK {
@@ -86,7 +115,7 @@ impl Stage for Session {
     }
 
     fn close(&mut self, out: &mut SendBuf) {
-        if let State::Begun(connection) = &mut self.state
+        if let State::Begun(connection, _) = &mut self.state
             && self.facts.is_some()
         {
             connection.send_close_notify();
@@ -106,22 +135,27 @@ impl Stage for Session {
 
 fn open(
     connection: &mut ServerConnection,
+    chooser: &Chooser,
     facts: &mut Option<PeerFacts>,
     wire: &mut RecvBuf,
     rx: &mut RecvBuf,
 ) -> Result<(), StageError> {
-    let before = rx.unread().len();
+    let (before, waiting) = (rx.unread().len(), wire.unread().len());
     while !wire.is_empty() && (rx.unread().len() < FULL || rx.unread().len() == before) {
         let n = connection.read_tls(&mut wire.unread()).map_err(|_| StageError::Failed)?;
         if n == 0 {
-            // The peer has said goodbye: what follows is not for us.
+            // The peer has said goodbye: what follows is not for us. Nothing else has this outcome, but if it had, the
+            // peer's octets must not vanish unnoticed.
             wire.consume(usize::MAX);
+            if !rx.is_closed() {
+                return Err(StageError::Failed);
+            }
             break;
         }
         wire.consume(n);
         let state = connection.process_new_packets().map_err(|_| StageError::Failed)?;
         if facts.is_none() && !connection.is_handshaking() {
-            *facts = Some(learn(connection)?);
+            *facts = Some(learn(connection, chooser)?);
         }
         let mut left = state.plaintext_bytes_to_read();
         while left > 0 {
@@ -139,6 +173,11 @@ fn open(
             rx.close();
         }
     }
+    if wire.is_empty() && waiting > STEP {
+        // The library's buffer has grown, and shrinks only when it is about to be read into: an idle client is to keep one
+        // step of it and not a record. An error is what the empty hand is for, and says nothing.
+        let _ = connection.read_tls(&mut EmptyHand);
+    }
     if wire.is_closed() && wire.is_empty() {
         if facts.is_none() {
             return Err(StageError::Truncated);
@@ -150,11 +189,12 @@ fn open(
 }
 
 /// What the handshake has brought to light.
-fn learn(connection: &ServerConnection) -> Result<PeerFacts, StageError> {
+fn learn(connection: &ServerConnection, chooser: &Chooser) -> Result<PeerFacts, StageError> {
     let mut facts = PeerFacts::default();
     facts.protocol = connection.protocol_version().map(version_name).unwrap_or_default();
     facts.cipher = connection.negotiated_cipher_suite().map(|suite| cipher_name(suite.suite())).unwrap_or_default();
     facts.server_name = connection.server_name().map(str::to_owned);
+    facts.server = Some(Arc::clone(&chooser.choose(connection.server_name()).facts));
     facts.alpn = connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     if let Some(client) = connection.peer_certificates().and_then(<[_]>::first) {
         facts.client = Some(certificate::read(client).map_err(|_| StageError::Failed)?);
@@ -182,6 +222,15 @@ fn flush(connection: &mut ServerConnection, out: &mut SendBuf) -> Result<(), Sta
         connection.write_tls(&mut Sink(out)).map_err(|_| StageError::Failed)?;
     }
     Ok(())
+}
+
+/// Has nothing to read, without being at its end.
+struct EmptyHand;
+
+impl Read for EmptyHand {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 }
 
 struct Sink<'o>(&'o mut SendBuf);

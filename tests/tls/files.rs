@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cherrystone::tls::{ClientAuth, Identity, Pem, environ};
-use cherrystone::{Certificate, PeerFacts, Tls, TlsError};
+use cherrystone::{PeerFacts, Tls, TlsError};
 
 use crate::authority::{Authority, der};
 use crate::talk::{client, secured};
@@ -127,8 +128,8 @@ fn variables_for_applications() {
     facts.cipher = "TLS_AES_128_GCM_SHA256".into();
     facts.server_name = Some("a.test".into());
     let now = server.not_after - 3 * DAY - 1;
-    let variables = |facts: &PeerFacts, server: Option<&Certificate>, now| environ::variables(facts, server, now);
-    let pairs = variables(&facts, Some(&server), now);
+    facts.server = Some(Arc::clone(&server));
+    let pairs = environ::variables(&facts, now);
     let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     for (name, expected) in [
         ("HTTPS", "on"),
@@ -156,7 +157,8 @@ fn variables_for_applications() {
     assert!(!pairs.iter().any(|(name, _)| name.starts_with("SSL_CLIENT_") && name != "SSL_CLIENT_VERIFY"));
 
     facts.client = Some((*server).clone());
-    let pairs = variables(&facts, None, server.not_after + DAY);
+    facts.server = None;
+    let pairs = environ::variables(&facts, server.not_after + DAY);
     let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     assert_eq!((value("SSL_CLIENT_VERIFY"), value("SSL_CLIENT_V_REMAIN")), (Some("SUCCESS"), Some("0")));
     assert_eq!((value("SSL_CLIENT_S_DN_CN"), value("SSL_SERVER_CERT")), (Some("a, b"), None));

@@ -4,6 +4,8 @@
 
 mod authority;
 mod files;
+mod redirect;
 mod server;
+mod session;
 mod stage;
 mod talk;
