@@ -22,11 +22,15 @@ pub mod dispatch;
 pub mod files;
 pub mod gateways;
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
 pub use cherrystone_threads::{Running, Settings, Snapshot, Stopped, sockets};
 pub use server::{Backend, Handle, Server, ServerError};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -182,6 +182,17 @@ impl Client {
         self.ending
     }
 
+    /// Takes notice of a stage that has failed since the last call: counts it, and forgets what can no longer be answered.
+    pub fn note_failure(&mut self, shared: &Shared) -> bool {
+        let failed = self.link.take_failure().is_some();
+        if failed {
+            shared.stats.add(Count::StageFailures);
+            self.ongoing = None;
+            self.request = None;
+        }
+        failed
+    }
+
     /// Lets go of the socket: with a reset if what was sent must not look complete.
     pub fn finish(self) {
         if self.link.conn.is_cut() {
@@ -211,6 +222,11 @@ impl Request {
             }
         }
     }
+}
+
+/// Whether an error of a read or a write is one of the stage.
+pub(crate) fn is_stage_failure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<cherrystone_core::StageError>())
 }
 
 pub(crate) fn stalled(stalled: cherrystone_core::Stalled) -> io::Error {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cherrystone_core::Event;
 use cherrystone_core::gateway::{Advance, Answered, Port};
 
-use crate::client::Client;
+use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
 use crate::port::BlockingPort;
@@ -107,7 +107,8 @@ impl Job {
         }
     }
 
-    fn leave(self) {
+    fn leave(mut self) {
+        self.client.note_failure(&self.desk.shared);
         self.client.finish();
         self.desk.inbox.send(Note::Gone(self.token));
     }
@@ -140,7 +141,7 @@ impl Job {
                     if error.kind() == io::ErrorKind::TimedOut {
                         self.desk.shared.stats.add(Count::Stalled);
                     }
-                    return Fate::Drop;
+                    return if is_stage_failure(&error) { Fate::Park } else { Fate::Drop };
                 }
             }
             if self.desk.crew.waiting() {
@@ -185,6 +186,9 @@ impl Job {
                 }
             }
             Ok(Event::Shutdown) => {
+                if link.is_handshaking() {
+                    return Ok(Some(Fate::Drop));
+                }
                 self.client.end();
                 let Client { link, stream, .. } = &mut *self.client;
                 BlockingPort::new(link, stream, clock, &desk.shared).drain()?;

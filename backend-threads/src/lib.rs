@@ -29,6 +29,6 @@ pub use inbox::{ConnectionWaker, Inbox, Note};
 pub use job::{Desk, Job, Task};
 pub use port::BlockingPort;
 pub use running::{Running, Stopped, crew, start};
-pub use shared::{Door, LAST_LINGER, Settings, Shared, Stages};
+pub use shared::{Door, FAILED_LINGER, LAST_LINGER, Settings, Shared, Stages};
 pub use stats::{Count, Snapshot, Stats};
 pub use timers::{Armed, GRAIN, Timers};

@@ -1,11 +1,13 @@
 //! How does a command line become a running server?
 //!
 //! [`launch`] applies the settings, binds the addresses, says where it listens once it does, and serves until a signal: the
-//! first SIGINT or SIGTERM stops gracefully, the second cuts.
+//! first SIGINT or SIGTERM stops gracefully, the second cuts. With TLS, SIGHUP reads the certificates again.
 
 use std::error::Error;
 use std::io::{self, Write};
 
+#[cfg(feature = "tls")]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -23,12 +25,26 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     options.reuse_port = settings.reuse_port;
     options.unix_mode = settings.unix_mode.map(UnixMode::from_bits).transpose()?;
     let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options);
+    #[cfg(feature = "tls")]
+    let tls = settings.tls.as_ref().map(tls).transpose()?;
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &tls {
+        server = server.tls(tls.clone());
+    }
+    #[cfg(not(feature = "tls"))]
+    if settings.tls.is_some() {
+        return Err("this program was built without TLS".into());
+    }
     for address in bind {
         server = server.bind(address)?;
     }
     let addresses: Vec<String> = server.addresses().map(ToString::to_string).collect();
     // A signal that comes from now on is not lost.
     listen_for_signals(server.handle(), settings)?;
+    #[cfg(feature = "tls")]
+    if let Some(tls) = tls {
+        reload_at_signal(tls)?;
+    }
     let handle = server.handle();
     let running = server.start()?;
     let mut out = io::stdout().lock();
@@ -47,6 +63,39 @@ fn listen_for_signals(handle: Handle, settings: &Settings) -> io::Result<()> {
     std::thread::Builder::new().name("cherrystone-sig".into()).spawn(move || {
         for (count, _) in signals.forever().enumerate() {
             if count == 0 { handle.request_stop(within) } else { handle.cut() }
+        }
+    })?;
+    Ok(())
+}
+
+/// TLS by these settings.
+#[cfg(feature = "tls")]
+fn tls(settings: &super::TlsSettings) -> Result<crate::Tls, crate::TlsError> {
+    use super::{ClientCertificates, TlsVersion};
+    use crate::tls::{ClientAuth, Identity, Pem, Version};
+
+    let clients = match &settings.policy.clients {
+        ClientCertificates::Ignored => ClientAuth::None,
+        ClientCertificates::Optional(authorities) => ClientAuth::Optional(Pem::file(authorities)),
+        ClientCertificates::Required(authorities) => ClientAuth::Required(Pem::file(authorities)),
+    };
+    let min = match settings.policy.min {
+        TlsVersion::V1_2 => Version::V1_2,
+        TlsVersion::V1_3 => Version::V1_3,
+    };
+    crate::Tls::builder(Identity::files(&settings.cert, &settings.key)).clients(clients).min_version(min).build()
+}
+
+/// Reads the certificates again at each SIGHUP, and says so if that fails.
+#[cfg(feature = "tls")]
+fn reload_at_signal(tls: crate::Tls) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP])?;
+    std::thread::Builder::new().name("cherrystone-hup".into()).spawn(move || {
+        for _ in signals.forever() {
+            if let Err(error) = tls.reload() {
+                // Whoever has closed standard error does not want to know.
+                let _ = writeln!(io::stderr(), "the certificates stay as they were: {error}");
+            }
         }
     })?;
     Ok(())

@@ -94,6 +94,13 @@ impl Connection {
         }
     }
 
+    /// Ends the conversation where it stands, since nothing more can be said: an answer that is due or under way is cut.
+    pub(crate) fn hang_up(&mut self) {
+        if self.closing == Closing::Open {
+            self.closing = if self.reply == Reply::Idle { Closing::Due } else { Closing::Cut };
+        }
+    }
+
     /// Ends the linger time at `now`; for a server that stops.
     pub fn hasten(&mut self, now: Instant) {
         if self.closing == Closing::Lingering {
