@@ -173,6 +173,11 @@ impl Server {
         self.listeners.iter().map(Listener::local_addr)
     }
 
+    /// Whether its connections are secured.
+    pub fn is_secured(&self) -> bool {
+        self.stages.is_some()
+    }
+
     /// The way to stop it, from any thread, before and while it runs.
     pub fn handle(&self) -> Handle {
         self.handle.clone()

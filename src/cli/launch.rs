@@ -26,7 +26,10 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     options.unix_mode = settings.unix_mode.map(UnixMode::from_bits).transpose()?;
     let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options);
     #[cfg(feature = "tls")]
-    let tls = settings.tls.as_ref().map(tls).transpose()?;
+    let tls = match &settings.tls {
+        Some(files) => Some(tls(crate::tls::Identity::files(&files.cert, &files.key), &files.policy)?),
+        None => None,
+    };
     #[cfg(feature = "tls")]
     if let Some(tls) = &tls {
         server = server.tls(tls.clone());
@@ -45,11 +48,11 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     if let Some(tls) = tls {
         reload_at_signal(tls)?;
     }
-    let handle = server.handle();
+    let (handle, secured) = (server.handle(), server.is_secured());
     let running = server.start()?;
     let mut out = io::stdout().lock();
     for address in &addresses {
-        writeln!(out, "listening on {}", url(address, settings.tls.is_some()))?;
+        writeln!(out, "listening on {}", url(address, secured))?;
     }
     out.flush()?;
     drop(out);
@@ -68,22 +71,25 @@ fn listen_for_signals(handle: Handle, settings: &Settings) -> io::Result<()> {
     Ok(())
 }
 
-/// TLS by these settings.
+/// TLS with this certificate, and what these settings ask of clients.
+///
+/// # Errors
+/// A file that cannot be used, by name and reason.
 #[cfg(feature = "tls")]
-fn tls(settings: &super::TlsSettings) -> Result<crate::Tls, crate::TlsError> {
+pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<crate::Tls, crate::TlsError> {
     use super::{ClientCertificates, TlsVersion};
-    use crate::tls::{ClientAuth, Identity, Pem, Version};
+    use crate::tls::{ClientAuth, Pem, Version};
 
-    let clients = match &settings.policy.clients {
+    let clients = match &policy.clients {
         ClientCertificates::Ignored => ClientAuth::None,
         ClientCertificates::Optional(authorities) => ClientAuth::Optional(Pem::file(authorities)),
         ClientCertificates::Required(authorities) => ClientAuth::Required(Pem::file(authorities)),
     };
-    let min = match settings.policy.min {
+    let min = match policy.min {
         TlsVersion::V1_2 => Version::V1_2,
         TlsVersion::V1_3 => Version::V1_3,
     };
-    crate::Tls::builder(Identity::files(&settings.cert, &settings.key)).clients(clients).min_version(min).build()
+    crate::Tls::builder(identity).clients(clients).min_version(min).build()
 }
 
 /// Reads the certificates again at each SIGHUP, and says so if that fails.

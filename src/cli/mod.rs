@@ -35,6 +35,8 @@ mod values;
 pub use crate::server::Backend;
 pub use flags::ServerFlags;
 pub use launch::launch;
+#[cfg(feature = "tls")]
+pub use launch::tls;
 pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 pub use values::{AccessLog, Threads};
 
