@@ -13,19 +13,23 @@
 //! # Ok::<(), cherrystone::ServerError>(())
 //! ```
 //!
-//! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
+//! The rooms: [`server`] puts a server together, [`access_log`] and `trace` tell what it does, [`gateways`] are the applications that come with it ([`files`] and
 //! [`dispatch`] are their logic), and `cli` is the command line.
 
+pub mod access_log;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod dispatch;
 pub mod files;
 pub mod gateways;
+mod observers;
 pub mod server;
+#[cfg(feature = "tracing")]
+pub mod trace;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
-pub use cherrystone_threads::{Running, Settings, Snapshot, Stopped, sockets};
+pub use cherrystone_threads::{ErrorBody, Observer, Record, Running, Settings, Snapshot, Stopped, Violations, sockets};
 pub use server::{Backend, Handle, Server, ServerError};
 
 #[cfg(doctest)]

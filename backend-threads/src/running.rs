@@ -96,6 +96,7 @@ impl Running {
         self.shared.cut();
         let crew = self.crew.stop(Instant::now() + Duration::from_secs(1));
         stopped.busy = crew.busy;
+        self.shared.conclude();
         stopped
     }
 

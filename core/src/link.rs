@@ -36,6 +36,17 @@ pub struct Link {
     /// What was said and not sent; with a stage, what was said and not sealed.
     pub tx: SendBuf,
     secure: Option<Box<Secure>>,
+    /// Since it was last taken.
+    traffic: Traffic,
+}
+
+/// Octets that passed between a link and its socket, with those of a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From the socket.
+    pub received: u64,
+    /// To the socket.
+    pub sent: u64,
 }
 
 struct Secure {
@@ -59,7 +70,7 @@ impl Link {
             conn.secure();
             Box::new(Secure { stage, wire: RecvBuf::default(), out: SendBuf::default(), failed: false })
         });
-        Self { conn, rx: RecvBuf::default(), tx: SendBuf::default(), secure }
+        Self { conn, rx: RecvBuf::default(), tx: SendBuf::default(), secure, traffic: Traffic::default() }
     }
 
     /// Room for at least `min` bytes from the socket; follow with [`received`](Self::received).
@@ -77,6 +88,7 @@ impl Link {
     /// The stage failed: send what is outgoing, then drop the socket.
     #[inline]
     pub fn received(&mut self, n: usize) -> Result<(), StageError> {
+        self.traffic.received += n as u64;
         match &mut self.secure {
             None => {
                 self.rx.filled(n);
@@ -142,6 +154,7 @@ impl Link {
     /// [`Stalled`] if the peer is too slow.
     #[inline]
     pub fn sent(&mut self, env: &Env<'_>, n: usize) -> Result<(), Stalled> {
+        self.traffic.sent += n as u64;
         let left = match &mut self.secure {
             None => {
                 self.tx.advance(n);
@@ -153,6 +166,11 @@ impl Link {
             }
         };
         self.conn.sent(env, n, left)
+    }
+
+    /// What passed since the last call.
+    pub fn take_traffic(&mut self) -> Traffic {
+        core::mem::take(&mut self.traffic)
     }
 
     /// Bytes that were said and not sent.

@@ -1,15 +1,16 @@
 //! How does a command line become a running server?
 //!
 //! [`launch`] applies the settings, binds the addresses, says where it listens once it does, and serves until a signal: the
-//! first SIGINT or SIGTERM stops gracefully, the second cuts.
+//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if there is one.
 
 use std::error::Error;
 use std::io::{self, Write};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Backend, Settings};
+use super::{AccessLog, Backend, Serve, Settings, log};
+use crate::access_log;
 use crate::sockets::{Options, UnixMode};
 use crate::{Handle, Server};
 
@@ -18,6 +19,38 @@ use crate::{Handle, Server};
 /// # Errors
 /// A setting or an address that cannot work, in words for the one who gave it.
 pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[String]) -> Result<(), Box<dyn Error>> {
+    run(server, backend, settings, bind, None)
+}
+
+impl Serve {
+    /// Serves as the command line says, with its logs, until a signal.
+    ///
+    /// # Errors
+    /// As for [`launch`], and if the access log cannot be opened.
+    pub fn launch(&self, mut server: Server) -> Result<(), Box<dyn Error>> {
+        log::start(self.log_level);
+        let access_log = match &self.access_log {
+            None => None,
+            Some(AccessLog::Stdout) => Some(access_log::AccessLog::stdout(self.access_log_format)?),
+            Some(AccessLog::File(path)) => {
+                let opened = access_log::AccessLog::file(path, self.access_log_format);
+                Some(opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
+            }
+        };
+        if let Some(log) = &access_log {
+            server = server.access_log(log.clone());
+        }
+        run(server, self.backend, &self.settings, &self.bind, access_log)
+    }
+}
+
+fn run(
+    server: Server,
+    backend: Backend,
+    settings: &Settings,
+    bind: &[String],
+    log: Option<access_log::AccessLog>,
+) -> Result<(), Box<dyn Error>> {
     let mut options = Options::default();
     options.backlog = settings.backlog;
     options.reuse_port = settings.reuse_port;
@@ -28,7 +61,7 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     }
     let addresses: Vec<String> = server.addresses().map(ToString::to_string).collect();
     // A signal that comes from now on is not lost.
-    listen_for_signals(server.handle(), settings)?;
+    listen_for_signals(server.handle(), settings, log)?;
     let handle = server.handle();
     let running = server.start()?;
     let mut out = io::stdout().lock();
@@ -41,12 +74,24 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     Ok(())
 }
 
-fn listen_for_signals(handle: Handle, settings: &Settings) -> io::Result<()> {
+fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_log::AccessLog>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if log.is_some() {
+        signals.add_signal(SIGHUP)?;
+    }
     let within = settings.stop_timeout;
     std::thread::Builder::new().name("cherrystone-sig".into()).spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count == 0 { handle.request_stop(within) } else { handle.cut() }
+        let mut stopping = false;
+        for signal in signals.forever() {
+            match (signal, &log) {
+                (SIGHUP, Some(log)) => log.reopen(),
+                _ if stopping => handle.cut(),
+                _ => {
+                    tracing::info!("stopping");
+                    stopping = true;
+                    handle.request_stop(within);
+                }
+            }
         }
     })?;
     Ok(())

@@ -29,6 +29,7 @@ pub use clap_complete::Shell;
 
 mod flags;
 mod launch;
+mod log;
 mod settings;
 mod values;
 
@@ -38,6 +39,7 @@ pub use launch::launch;
 pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 pub use values::{AccessLog, Threads};
 
+use crate::access_log::Format;
 use crate::files;
 use settings::line;
 
@@ -65,6 +67,8 @@ pub struct Serve {
     pub backend: Backend,
     /// Where a line for each exchange goes, if anywhere.
     pub access_log: Option<AccessLog>,
+    /// How such a line looks.
+    pub access_log_format: Format,
     /// What is worth a line in the log.
     pub log_level: LogLevel,
     /// Everything else.
@@ -130,6 +134,7 @@ impl Action {
             bind: arguments.bind,
             backend: arguments.backend,
             access_log: arguments.access_log,
+            access_log_format: arguments.access_log_format,
             log_level: arguments.log_level,
             settings,
         };
@@ -173,6 +178,7 @@ impl fmt::Display for Serve {
                 Some(AccessLog::File(path)) => path.display().to_string(),
             },
         )?;
+        line(f, "access-log-format", name(self.access_log_format))?;
         line(f, "log-level", name(self.log_level))?;
         write!(f, "{}", self.settings)
     }
@@ -259,6 +265,16 @@ struct ServeArguments {
     /// A line for each exchange, to a file or - (none)
     #[arg(long, value_name = "FILE")]
     access_log: Option<AccessLog>,
+    /// combined or json (combined)
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    access_log_format: Format,
     /// off, error, warn, info, debug or trace (info)
     #[arg(
         long,

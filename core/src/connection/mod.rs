@@ -24,7 +24,7 @@ use core::time::Duration;
 use self::pace::Allowance;
 use self::receive::{Receive, Taken};
 use crate::head::{Fields, Head};
-use crate::{Env, Instant, RecvBuf, Violation};
+use crate::{Env, Instant, RecvBuf, Status, Violation};
 
 /// The rules of one client's conversation.
 #[derive(Debug)]
@@ -47,6 +47,35 @@ pub struct Connection {
     requests: u32,
     closing: Closing,
     request: Traits,
+    /// Of the answer to the last request, from its head on.
+    status: Option<Status>,
+    /// The wait that the connection ends for.
+    expired: Option<Cause>,
+    /// Content octets of that answer so far.
+    content: u64,
+}
+
+/// The answer to a request, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// Its status; 101, which no application can name, after a switch of protocols.
+    pub status: Status,
+    /// Content octets that were said; none for HEAD.
+    pub content: u64,
+    /// How far it has come.
+    pub progress: AnswerProgress,
+}
+
+/// How far an answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerProgress {
+    /// More content may follow.
+    Open,
+    /// Everything was said.
+    Complete,
+    /// It was given up before its end.
+    Cut,
 }
 
 /// What is known of the request under way.
@@ -170,6 +199,9 @@ impl Connection {
             requests: 0,
             closing: Closing::Open,
             request: Traits::default(),
+            status: None,
+            expired: None,
+            content: 0,
         }
     }
 
@@ -245,6 +277,33 @@ impl Connection {
     /// output that is still queued worth nothing.
     pub fn is_cut(&self) -> bool {
         self.closing == Closing::Cut
+    }
+
+    /// The final answer to the request under way or, between requests, to the last one; those of the server's own count too.
+    /// `None` before its head.
+    pub fn answer(&self) -> Option<Answer> {
+        let progress = match self.reply {
+            Reply::Done => AnswerProgress::Complete,
+            _ if self.closing == Closing::Open => AnswerProgress::Open,
+            _ => AnswerProgress::Cut,
+        };
+        self.status.map(|status| Answer { status, content: self.content, progress })
+    }
+
+    /// The wait whose end ends the connection. What came too late in the middle of a request is a [`Violation`] and not here.
+    pub fn expired(&self) -> Option<Cause> {
+        self.expired
+    }
+
+    fn expire(&mut self, cause: Cause) {
+        self.expired.get_or_insert(cause);
+    }
+
+    /// Makes an answer due that nothing was said of.
+    fn owe(&mut self) {
+        self.reply = Reply::Due;
+        self.status = None;
+        self.content = 0;
     }
 
     /// Requests seen so far.
