@@ -5,10 +5,13 @@ mod common;
 use std::io::Write;
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::Duration;
 
-use cherrystone::gateway::{Done, Exchange, Failure, Inline, Payload, Peer};
-use cherrystone::{Backend, ErrorBody, Head, Observer, Record, Server, Size, Status, Violation, ViolationKind};
+use cherrystone::gateway::{Done, Exchange, Failure, Inline, Payload, Peer, Progress, Upgrade};
+use cherrystone::{
+    Backend, ErrorBody, Head, Observer, Record, RecvBuf, SendBuf, Server, Size, Status, Violation, ViolationKind,
+};
 
 use common::{BACKENDS, connect, eventually, get, read_all, serve};
 
@@ -44,6 +47,15 @@ impl Observer for Notes {
     }
 }
 
+/// A protocol that is over at once.
+struct Short;
+
+impl Upgrade for Short {
+    fn ready(&mut self, _: &mut RecvBuf, _: &mut SendBuf, _: &Waker) -> Result<Progress, Failure> {
+        Ok(Progress::End)
+    }
+}
+
 fn application(head: Head<'_>, mut exchange: Exchange<'_>) -> Result<Done, Failure> {
     match head.path() {
         "/push" => {
@@ -69,6 +81,15 @@ fn application(head: Head<'_>, mut exchange: Exchange<'_>) -> Result<Done, Failu
             let mut content = Vec::new();
             std::io::copy(&mut exchange.body(), &mut content)?;
             exchange.respond(Status::OK, &[], content)
+        }
+        "/forgiving" => {
+            let read = std::io::copy(&mut exchange.body(), &mut std::io::sink());
+            assert!(read.is_err());
+            exchange.respond(Status::OK, &[], "never mind")
+        }
+        "/switch" => {
+            let fields = [("Upgrade", &b"echo"[..])];
+            exchange.upgrade(&fields, Box::new(Short))
         }
         _ => exchange.respond(Status::OK, &[], Payload::Static(b"hello")),
     }
@@ -255,5 +276,69 @@ fn octets_and_timeouts_are_counted() {
         assert_eq!((stats.open, stats.stalled), (0, 0), "{backend:?}");
         drop((idle, slow, silent));
         running.stop(Duration::ZERO);
+    }
+}
+
+#[test]
+fn what_a_handler_forgives_is_a_violation() {
+    for backend in BACKENDS {
+        let notes = Notes::default();
+        let words = Words(Notes::default());
+        let seen = words.0.clone();
+        let server = Server::new(application).backend(backend).observer(notes.clone()).observer(words);
+        let (running, address) = serve(server);
+        let mut client = connect(address);
+        client.write_all(b"POST /forgiving HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n").unwrap();
+        assert!(read_all(&mut client).starts_with("HTTP/1.1 200 "), "{backend:?}");
+        assert_eq!(notes.wait(1), ["POST /forgiving 200 10"], "{backend:?}");
+        assert!(seen.wait(2)[0].starts_with("ChunkSize "), "{backend:?}: {:?}", seen.all());
+        assert_eq!(running.stats().violations_by_kind.of(ViolationKind::ChunkSize), 1, "{backend:?}");
+        running.stop(Duration::ZERO);
+    }
+}
+
+#[test]
+fn a_switch_of_protocols_is_an_answer() {
+    for backend in BACKENDS {
+        let notes = Notes::default();
+        let (running, address) = serve(Server::new(application).backend(backend).observer(notes.clone()));
+        let mut client = connect(address);
+        client.write_all(b"GET /switch HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").unwrap();
+        assert!(read_all(&mut client).starts_with("HTTP/1.1 101 "), "{backend:?}");
+        assert_eq!(notes.wait(1), ["GET /switch 101 0"], "{backend:?}");
+        running.stop(Duration::ZERO);
+    }
+}
+
+#[test]
+fn refusals_are_counted_by_cause() {
+    for backend in BACKENDS {
+        let notes = Notes::default();
+        let (entered, inside) = std::sync::mpsc::sync_channel(8);
+        let (leave, held) = std::sync::mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let slow = move |_: Head<'_>, exchange: Exchange<'_>| {
+            let _ = entered.send(());
+            let _ = held.lock().unwrap().recv();
+            exchange.respond(Status::OK, &[], "late")
+        };
+        let mut settings = cherrystone::Settings::default();
+        (settings.min_threads, settings.max_threads, settings.queue, settings.max_connections) = (1, 1, 0, 2);
+        let server = Server::new(slow).backend(backend).settings(settings).observer(notes.clone());
+        let (running, address) = serve(server);
+        let mut first = connect(address);
+        first.write_all(b"GET /first HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        inside.recv_timeout(Duration::from_secs(20)).unwrap();
+        let mut second = connect(address);
+        second.write_all(b"GET /second HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        eventually("the second request is refused", || running.stats().refused == 1);
+        assert!(notes.wait(1)[0].starts_with("GET /second 503 "), "{backend:?}: {:?}", notes.all());
+        let mut third = connect(address);
+        assert!(read_all(&mut third).starts_with("HTTP/1.1 503 "), "{backend:?}");
+        let stats = running.stats();
+        assert_eq!((stats.refused, stats.turned_away), (2, 1), "{backend:?}");
+        drop(leave);
+        running.stop(Duration::from_secs(5));
+        assert_eq!(notes.all()[1..], ["GET /first 200 4"], "{backend:?}");
     }
 }

@@ -31,9 +31,9 @@ impl Serve {
         log::start(self.log_level);
         let access_log = match &self.access_log {
             None => None,
-            Some(AccessLog::Stdout) => Some(access_log::AccessLog::stdout(self.access_log_format)?),
+            Some(AccessLog::Stdout) => Some(access_log::AccessLog::stdout(self.log_format)?),
             Some(AccessLog::File(path)) => {
-                let opened = access_log::AccessLog::file(path, self.access_log_format);
+                let opened = access_log::AccessLog::file(path, self.log_format);
                 Some(opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
             }
         };

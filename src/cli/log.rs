@@ -68,7 +68,7 @@ impl Subscriber for StderrLog {
         event.record(&mut text);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let date = Date::from_unix(unix.as_secs());
-        let line = format!("{} {:5} {}{}\n", date.as_str(), event.metadata().level(), text.message, text.fields);
+        let line = format!("{} {} {}{}\n", date.as_str(), event.metadata().level(), text.message, text.fields);
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

@@ -67,8 +67,8 @@ pub struct Serve {
     pub backend: Backend,
     /// Where a line for each exchange goes, if anywhere.
     pub access_log: Option<AccessLog>,
-    /// How such a line looks.
-    pub access_log_format: Format,
+    /// How lines of the access log look.
+    pub log_format: Format,
     /// What is worth a line in the log.
     pub log_level: LogLevel,
     /// Everything else.
@@ -134,7 +134,7 @@ impl Action {
             bind: arguments.bind,
             backend: arguments.backend,
             access_log: arguments.access_log,
-            access_log_format: arguments.access_log_format,
+            log_format: arguments.log_format,
             log_level: arguments.log_level,
             settings,
         };
@@ -178,7 +178,7 @@ impl fmt::Display for Serve {
                 Some(AccessLog::File(path)) => path.display().to_string(),
             },
         )?;
-        line(f, "access-log-format", name(self.access_log_format))?;
+        line(f, "log-format", name(self.log_format))?;
         line(f, "log-level", name(self.log_level))?;
         write!(f, "{}", self.settings)
     }
@@ -265,7 +265,7 @@ struct ServeArguments {
     /// A line for each exchange, to a file or - (none)
     #[arg(long, value_name = "FILE")]
     access_log: Option<AccessLog>,
-    /// combined or json (combined)
+    /// Access log lines: combined or json (combined)
     #[arg(
         long,
         value_name = "NAME",
@@ -274,7 +274,7 @@ struct ServeArguments {
         hide_default_value = true,
         hide_possible_values = true
     )]
-    access_log_format: Format,
+    log_format: Format,
     /// off, error, warn, info, debug or trace (info)
     #[arg(
         long,

@@ -326,6 +326,73 @@ impl Connection {
 mod tests {
     use super::*;
 
+    use crate::{Config, SendBuf, Size};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    /// What is known of the answer after these octets and what `say` says.
+    fn answer_to(octets: &[u8], say: impl Fn(&mut Connection, &Env<'_>, &mut SendBuf)) -> (Option<Answer>, Connection) {
+        let config = Config::default();
+        let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+        let (mut conn, mut rx, mut tx) = (Connection::new(&env), RecvBuf::default(), SendBuf::default());
+        rx.push(octets);
+        let violation = conn.poll(&env, &mut rx).err();
+        assert_eq!(conn.answer(), None);
+        if let Some(violation) = violation {
+            conn.refuse(&env, violation, &mut tx);
+        }
+        say(&mut conn, &env, &mut tx);
+        (conn.answer(), conn)
+    }
+
+    #[test]
+    fn an_answer_is_known_as_far_as_it_has_come() {
+        let known = |status, content, progress| Some(Answer { status, content, progress });
+        let begin = |conn: &mut Connection, env: &Env<'_>, tx: &mut SendBuf| {
+            conn.respond(env, Status::OK, &[], Size::Unknown, tx).unwrap();
+            conn.write(b"abc", tx).unwrap();
+        };
+        let (open, mut conn) = answer_to(REQUEST, begin);
+        assert_eq!(open, known(Status::OK, 3, AnswerProgress::Open));
+        conn.finish(&[], &mut SendBuf::default()).unwrap();
+        assert_eq!(conn.answer(), known(Status::OK, 3, AnswerProgress::Complete));
+        let (cut, _) = answer_to(REQUEST, |conn, env, tx| {
+            begin(conn, env, tx);
+            conn.abort(env, tx);
+        });
+        assert_eq!(cut, known(Status::OK, 3, AnswerProgress::Cut));
+        let (mute, _) = answer_to(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", begin);
+        assert_eq!(mute, known(Status::OK, 0, AnswerProgress::Open));
+    }
+
+    #[test]
+    fn the_servers_own_answers_are_known_too() {
+        let text = "the server failed to answer this request\n".len() as u64;
+        let (aborted, _) = answer_to(REQUEST, |conn, env, tx| conn.abort(env, tx));
+        let known = |status, content| Some(Answer { status, content, progress: AnswerProgress::Complete });
+        assert_eq!(aborted, known(Status::INTERNAL_SERVER_ERROR, text));
+        let (refused, _) = answer_to(b"\0", |_, _, _| ());
+        assert_eq!(refused.map(|answer| answer.status), Some(Status::BAD_REQUEST));
+        let (busy, _) = answer_to(b"", |conn, env, tx| conn.overloaded(env, tx));
+        assert_eq!(busy.map(|answer| answer.status), Some(Status::SERVICE_UNAVAILABLE));
+    }
+
+    #[test]
+    fn a_refusal_may_have_content_of_the_application() {
+        let config = Config::default();
+        let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+        let (mut conn, mut rx, mut tx) = (Connection::new(&env), RecvBuf::default(), SendBuf::default());
+        rx.push(b"\0");
+        let violation = conn.poll(&env, &mut rx).unwrap_err();
+        let forbidden = conn.refuse_with(&env, violation, &[("Content-Length", b"9")], b"no", &mut tx);
+        assert_eq!((forbidden, tx.len()), (Err(crate::Misuse::ReservedField), 0));
+        conn.refuse_with(&env, violation, &[("Content-Type", b"a/b")], b"no", &mut tx).unwrap();
+        let said = b"HTTP/1.1 400 Bad Request\r\nContent-Type: a/b\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
+        assert_eq!(tx.unsent(), said);
+        assert_eq!(conn.answer().map(|answer| answer.content), Some(2));
+        assert!(matches!(conn.poll(&env, &mut rx), Ok(Event::Shutdown)));
+    }
+
     #[test]
     fn sizes_hold_the_budget() {
         assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
