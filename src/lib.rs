@@ -13,8 +13,9 @@
 //! # Ok::<(), cherrystone::ServerError>(())
 //! ```
 //!
-//! The rooms: [`server`] puts a server together, [`access_log`] and `trace` tell what it does, [`gateways`] are the applications that come with it ([`files`] and
-//! [`dispatch`] are their logic), and `cli` is the command line.
+//! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
+//! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
+//! With the feature `tracing` a server also tells the program's subscriber what happens.
 
 pub mod access_log;
 #[cfg(feature = "cli")]
@@ -25,7 +26,7 @@ pub mod gateways;
 mod observers;
 pub mod server;
 #[cfg(feature = "tracing")]
-pub mod trace;
+mod trace;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;

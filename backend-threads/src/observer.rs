@@ -61,7 +61,7 @@ pub trait Observer: Send + Sync {
         let _ = (peer, late);
     }
 
-    /// The server has stopped: nothing follows.
+    /// The server has stopped: nothing follows but what handlers cause that did not come back in time.
     fn stopped(&self) {}
 }
 

@@ -271,7 +271,9 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(10);
 
-    fn disk(room: usize, gate: Option<mpsc::Receiver<()>>) -> (Feed, Arc<Mutex<usize>>, Arc<Mutex<Vec<u8>>>) {
+    type Guarded<T> = Arc<Mutex<T>>;
+
+    fn disk(room: usize, gate: Option<mpsc::Receiver<()>>) -> (Feed, Guarded<usize>, Guarded<Vec<u8>>) {
         let (room, seen) = (Arc::new(Mutex::new(room)), Arc::default());
         let disk = Disk { room: Arc::clone(&room), seen: Arc::clone(&seen), gate };
         (start(Target::Other(Box::new(disk))).unwrap(), room, seen)

@@ -1,7 +1,7 @@
 //! How does a command line become a running server?
 //!
 //! [`launch`] applies the settings, binds the addresses, says where it listens once it does, and serves until a signal: the
-//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if there is one.
+//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if that is a file.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -40,7 +40,9 @@ impl Serve {
         if let Some(log) = &access_log {
             server = server.access_log(log.clone());
         }
-        run(server, self.backend, &self.settings, &self.bind, access_log)
+        // Nothing else can be opened anew.
+        let file = access_log.filter(|_| self.access_log != Some(AccessLog::Stdout));
+        run(server, self.backend, &self.settings, &self.bind, file)
     }
 }
 
