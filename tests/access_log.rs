@@ -151,6 +151,21 @@ fn a_full_disk_costs_lines_and_no_answers() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_takes_nothing_costs_no_answers() {
+    for backend in BACKENDS {
+        let log = AccessLog::file("/dev/full", Format::Json).unwrap();
+        let (running, address) = serve(Server::new(Hello).backend(backend).access_log(log.clone()));
+        let mut client = connect(address);
+        for _ in 0..10 {
+            assert_eq!(get(&mut client, "/").0, 200, "{backend:?}");
+        }
+        running.stop(Duration::from_secs(1));
+        assert_eq!(log.dropped(), 10, "{backend:?}");
+    }
+}
+
 #[cfg(feature = "cli")]
 mod program {
     use super::*;

@@ -342,3 +342,25 @@ fn refusals_are_counted_by_cause() {
         assert_eq!(notes.all()[1..], ["GET /first 200 4"], "{backend:?}");
     }
 }
+
+#[test]
+fn a_slow_client_is_counted_by_what_it_was_slow_at() {
+    for backend in BACKENDS {
+        let notes = Notes::default();
+        let mut config = cherrystone::Config::default();
+        config.timeouts.body.grace = Duration::from_millis(200);
+        config.timeouts.send.grace = Duration::from_millis(200);
+        let server = Server::new(application).backend(backend).config(config).observer(notes.clone());
+        let (running, address) = serve(server);
+        let mut dribbler = connect(address);
+        dribbler.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx").unwrap();
+        assert!(read_all(&mut dribbler).starts_with("HTTP/1.1 408 "), "{backend:?}");
+        let mut sleeper = connect(address);
+        sleeper.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        eventually("both", || (running.stats().body_timeouts, running.stats().stalled) == (1, 1));
+        let told = notes.wait(2);
+        assert!(told[0].starts_with("POST /echo 408 "), "{backend:?}: {told:?}");
+        assert!(told[1].starts_with("GET /big 200 ") && told[1].ends_with(" cut"), "{backend:?}: {told:?}");
+        running.stop(Duration::ZERO);
+    }
+}
