@@ -214,6 +214,10 @@ impl Parker {
         client.count_traffic(&self.desk.shared);
         match next {
             Next::Stay => {
+                if self.stopping {
+                    // A worker may have said the last answer, so that nobody here saw the linger time begin.
+                    client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+                }
                 client.link.rest(&mut self.pool);
                 let slot = &mut self.slots[key];
                 let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
