@@ -25,6 +25,8 @@ pub mod files;
 pub mod gateways;
 mod observers;
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "tracing")]
 mod trace;
 
@@ -32,6 +34,8 @@ pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
 pub use cherrystone_threads::{ErrorBody, Observer, Record, Running, Settings, Snapshot, Stopped, Violations, sockets};
 pub use server::{Backend, Handle, Server, ServerError};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -159,6 +159,13 @@ impl Server {
         self
     }
 
+    /// Secures all connections with TLS. Keep a clone to [`reload`](crate::Tls::reload) its certificates.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, tls: crate::Tls) -> Self {
+        self.stages(move || tls.stage())
+    }
+
     /// What the server goes by where a request names nobody; `localhost` by default.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {

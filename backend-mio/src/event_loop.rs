@@ -16,8 +16,8 @@ use std::time::Duration;
 use cherrystone_core::Pool;
 use cherrystone_threads::workers::Executor;
 use cherrystone_threads::{
-    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, Inbox, Job, LAST_LINGER, Note, Request, Shared,
-    Task, Timers, Written, system_instant,
+    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, FAILED_LINGER, Inbox, Job, LAST_LINGER, Note,
+    Request, Shared, Task, Timers, Written, system_instant,
 };
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -254,7 +254,14 @@ impl EventLoop {
     /// Gives a connection its turn.
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
-        let next = self.progress(key, &mut client).unwrap_or_else(|_| {
+        let mut next = self.progress(key, &mut client);
+        if client.note_failure(&self.desk.shared) {
+            if next.is_err() {
+                next = self.progress(key, &mut client);
+            }
+            client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
+        }
+        let next = next.unwrap_or_else(|_| {
             // What is outgoing, an alert perhaps, is worth one try.
             let _ = client.write(&self.clock.env(&self.desk.shared.settings.config));
             Next::Drop

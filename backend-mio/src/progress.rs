@@ -86,6 +86,10 @@ impl EventLoop {
                 }
             }
             Ok(Event::Shutdown) => {
+                // Nothing was said that a close could destroy.
+                if link.is_handshaking() {
+                    return Ok(Some(Next::Drop));
+                }
                 client.end();
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Wait));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::shared::Shared;
 use crate::sockets::{PeerAddr, Stream};
+use crate::stats::Count;
 
 /// How much a first read has room for.
 const READ: usize = 8 << 10;
@@ -183,6 +184,18 @@ impl Client {
         self.ending
     }
 
+    /// Takes notice of a stage that has failed since the last call: counts it, and forgets what can no longer be answered.
+    pub fn note_failure(&mut self, shared: &Shared) -> bool {
+        let failed = self.link.take_failure().is_some();
+        if failed {
+            shared.stats.add(Count::StageFailures);
+            self.record(shared);
+            self.ongoing = None;
+            self.request = None;
+        }
+        failed
+    }
+
     /// Drops the socket: with a reset if what was sent must not look complete.
     pub(crate) fn hang_up(self) {
         if self.link.conn.is_cut() {
@@ -213,6 +226,11 @@ impl Request {
         self.is_due = true;
         Ok(())
     }
+}
+
+/// Whether an error of a read or a write is one of the stage.
+pub(crate) fn is_stage_failure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<cherrystone_core::StageError>())
 }
 
 pub(crate) fn stalled(stalled: cherrystone_core::Stalled) -> io::Error {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cherrystone_core::Event;
 use cherrystone_core::gateway::{Advance, Port};
 
-use crate::client::Client;
+use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
 use crate::port::BlockingPort;
@@ -109,7 +109,8 @@ impl Job {
         }
     }
 
-    fn leave(self) {
+    fn leave(mut self) {
+        self.client.note_failure(&self.desk.shared);
         self.client.finish(&self.desk.shared);
         self.desk.inbox.send(Note::Gone(self.token));
     }
@@ -135,7 +136,7 @@ impl Job {
             match self.step(clock) {
                 Ok(None) => {}
                 Ok(Some(fate)) => return fate,
-                Err(_) => return Fate::Drop,
+                Err(error) => return if is_stage_failure(&error) { Fate::Park } else { Fate::Drop },
             }
             if self.desk.crew.waiting() {
                 return Fate::Requeue;
@@ -181,6 +182,9 @@ impl Job {
                 }
             }
             Ok(Event::Shutdown) => {
+                if link.is_handshaking() {
+                    return Ok(Some(Fate::Drop));
+                }
                 self.client.end();
                 let Client { link, stream, .. } = &mut *self.client;
                 BlockingPort::new(link, stream, clock, &desk.shared).drain()?;

@@ -176,7 +176,7 @@ impl Client {
     }
 
     /// Records the request under way, if it is not on record.
-    fn record(&mut self, shared: &Shared) {
+    pub(crate) fn record(&mut self, shared: &Shared) {
         let Some(request) = &mut self.request else { return };
         let Some(begun) = request.begun.take() else { return };
         let answer = self.link.conn.answer();

@@ -23,7 +23,7 @@ use crate::clock::{Clock, system_instant};
 use crate::doors::Doors;
 use crate::inbox::{ConnectionWaker, Note};
 use crate::job::{Desk, Job, Task};
-use crate::shared::{Door, LAST_LINGER};
+use crate::shared::{Door, FAILED_LINGER, LAST_LINGER};
 use crate::stats::Count;
 use crate::timers::{Armed, Timers};
 use crate::{Inbox, Shared};
@@ -203,7 +203,14 @@ impl Parker {
     fn drive(&mut self, key: usize) {
         let slot = &mut self.slots[key];
         let Some(mut client) = slot.client.take() else { return };
-        let next = match self.advance(key, &mut client) {
+        let mut next = self.advance(key, &mut client);
+        if client.note_failure(&self.desk.shared) {
+            if next.is_err() {
+                next = self.advance(key, &mut client);
+            }
+            client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
+        }
+        let next = match next {
             Ok(next) => next,
             Err(_) => {
                 // What is outgoing, an alert perhaps, is worth one try.
@@ -297,6 +304,10 @@ impl Parker {
                     };
                 }
                 Ok(Event::Shutdown) => {
+                    // Nothing was said that a close could destroy.
+                    if link.is_handshaking() {
+                        return Ok(Next::Drop);
+                    }
                     client.end();
                     if client.write(&env)? == Written::Blocked {
                         return Ok(Next::Worker);

@@ -98,6 +98,9 @@ const SERVING: u8 = 0;
 const STOPPING: u8 = 1;
 const CUTTING: u8 = 2;
 
+/// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
+pub const FAILED_LINGER: Duration = Duration::from_secs(2);
+
 /// How long a connection that is closed by a stopping server may go on listening.
 pub const LAST_LINGER: Duration = Duration::from_millis(300);
 

@@ -1,7 +1,8 @@
 //! How does a command line become a running server?
 //!
 //! [`launch`] applies the settings, binds the addresses, says where it listens once it does, and serves until a signal: the
-//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if that is a file.
+//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if that is a file, and with TLS
+//! reads the certificates again.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -58,12 +59,26 @@ fn run(
     options.reuse_port = settings.reuse_port;
     options.unix_mode = settings.unix_mode.map(UnixMode::from_bits).transpose()?;
     let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options);
+    #[cfg(feature = "tls")]
+    let tls = settings.tls.as_ref().map(tls).transpose()?;
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &tls {
+        server = server.tls(tls.clone());
+    }
+    #[cfg(not(feature = "tls"))]
+    if settings.tls.is_some() {
+        return Err("this program was built without TLS".into());
+    }
     for address in bind {
         server = server.bind(address)?;
     }
     let addresses: Vec<String> = server.addresses().map(ToString::to_string).collect();
     // A signal that comes from now on is not lost.
     listen_for_signals(server.handle(), settings, log)?;
+    #[cfg(feature = "tls")]
+    if let Some(tls) = tls {
+        reload_at_signal(tls)?;
+    }
     let handle = server.handle();
     let running = server.start()?;
     let mut out = io::stdout().lock();
@@ -93,6 +108,39 @@ fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_lo
                     stopping = true;
                     handle.request_stop(within);
                 }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// TLS by these settings.
+#[cfg(feature = "tls")]
+fn tls(settings: &super::TlsSettings) -> Result<crate::Tls, crate::TlsError> {
+    use super::{ClientCertificates, TlsVersion};
+    use crate::tls::{ClientAuth, Identity, Pem, Version};
+
+    let clients = match &settings.policy.clients {
+        ClientCertificates::Ignored => ClientAuth::None,
+        ClientCertificates::Optional(authorities) => ClientAuth::Optional(Pem::file(authorities)),
+        ClientCertificates::Required(authorities) => ClientAuth::Required(Pem::file(authorities)),
+    };
+    let min = match settings.policy.min {
+        TlsVersion::V1_2 => Version::V1_2,
+        TlsVersion::V1_3 => Version::V1_3,
+    };
+    crate::Tls::builder(Identity::files(&settings.cert, &settings.key)).clients(clients).min_version(min).build()
+}
+
+/// Reads the certificates again at each SIGHUP, and says so if that fails.
+#[cfg(feature = "tls")]
+fn reload_at_signal(tls: crate::Tls) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP])?;
+    std::thread::Builder::new().name("cherrystone-hup".into()).spawn(move || {
+        for _ in signals.forever() {
+            if let Err(error) = tls.reload() {
+                // Whoever has closed standard error does not want to know.
+                let _ = writeln!(io::stderr(), "the certificates stay as they were: {error}");
             }
         }
     })?;

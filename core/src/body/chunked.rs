@@ -106,6 +106,7 @@ impl Chunked {
                         return Ok(Step::More { skip: at + 1 });
                     }
                     ([], _) => return Ok(Step::More { skip: at }),
+                    ([b'\r', ..], false) => return Err((Kind::ChunkEnd, at + 1)),
                     _ => return Err((Kind::ChunkEnd, at)),
                 },
                 State::Size { .. } | State::Extension { .. } => {

@@ -91,6 +91,8 @@ enum Reply {
     /// Content that the close delimits.
     UntilClose,
     Done,
+    /// Given up before its end: nothing may be added that would make it look complete.
+    Broken,
 }
 
 /// How far the connection is from its end.

@@ -124,8 +124,10 @@ impl Connection {
         }
         let limits = &env.config.limits;
         loop {
-            match scan.next(unread, limits.head as usize) {
+            match scan.next(unread, limits.head) {
                 Ok(Found::Line { start, end }) if scan.lines() == 1 => {
+                    // Whatever is wrong further on, an answer to HEAD has no content.
+                    self.request.mute = unread.starts_with(b"HEAD ");
                     let line = parse::request_line(&unread[start..end], limits);
                     index.line = line.map_err(|kind| self.violated(kind, start))?;
                     if index.line.form.wants_security() && !self.request.secured {
@@ -143,7 +145,6 @@ impl Connection {
                         .map_err(|kind| self.violated(kind, 0))?;
                     let traits = Traits {
                         modern: index.line.version == Version::Http11,
-                        mute: unread.starts_with(b"HEAD "),
                         connect: unread.starts_with(b"CONNECT "),
                         offers_upgrade: index.decisions.offers_upgrade,
                         waits_for_continue: index.decisions.expects_continue,
@@ -257,7 +258,7 @@ impl Connection {
         let limits = &env.config.limits;
         loop {
             let (unread, index) = rx.parts();
-            match scan.next(unread, limits.trailers as usize) {
+            match scan.next(unread, limits.trailers) {
                 Ok(Found::Line { start, .. }) => {
                     if scan.lines() > usize::from(limits.fields) {
                         return Err(self.violated(Kind::TooManyFields, start));
@@ -267,6 +268,7 @@ impl Connection {
                     parse::trailer_section(&unread[..len], scan.lines(), &mut index.fields)
                         .map_err(|kind| self.violated(kind, 0))?;
                     self.receive = Receive::Complete;
+                    self.content_came(env, rx);
                     return Ok(Some(Taken::End(len)));
                 }
                 Ok(Found::More) => {
@@ -347,6 +349,7 @@ impl Connection {
         self.receive = Receive::Refused;
         self.request.keep = false;
         self.request.waits_for_continue = false;
+        self.body_pace.stop();
         if self.reply == Reply::Idle {
             self.owe();
         }

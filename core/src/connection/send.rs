@@ -42,6 +42,9 @@ impl Connection {
 
     /// Begins the final answer: writes its head. With [`Size::Empty`] the answer is complete.
     ///
+    /// An answer to a client that still holds its content back refuses the content: no more of it is reported, and the
+    /// connection ends after the answer.
+    ///
     /// Content of unknown size goes out in chunks, to HTTP/1.0 clients until the close. Answers to HEAD keep the fields that GET
     /// would have; `write` then counts content and sends none. `Date` and `Server` are added unless given.
     ///
@@ -88,6 +91,12 @@ impl Connection {
         self.request.mute = mute;
         self.reply = reply;
         self.status = Some(status);
+        if self.request.waits_for_continue {
+            // The client was never told to send its content. Some of it may have come all the same, but whether it has by now
+            // is chance, and must not decide what the application sees.
+            self.receive = Receive::Refused;
+            self.request.waits_for_continue = false;
+        }
         Ok(())
     }
 
@@ -135,7 +144,7 @@ impl Connection {
             // An answer whose size is zero has been complete since its head.
             Reply::Done if len == 0 => Frame::bare(),
             Reply::Done if self.closing == Closing::Open => return Err(Misuse::TooMuch),
-            Reply::Idle | Reply::Due | Reply::Done => return Err(Misuse::NotWriting),
+            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => return Err(Misuse::NotWriting),
         };
         if !self.request.mute {
             self.content = self.content.saturating_add(len);
@@ -152,7 +161,7 @@ impl Connection {
     pub fn finish(&mut self, trailers: &[Field<'_>], tx: &mut SendBuf) -> Result<(), Misuse> {
         encode::check_trailers(trailers)?;
         match self.reply {
-            Reply::Idle | Reply::Due => return Err(Misuse::NotWriting),
+            Reply::Idle | Reply::Due | Reply::Broken => return Err(Misuse::NotWriting),
             Reply::Length(left) if left > 0 && !self.request.mute => return Err(Misuse::TooLittle),
             Reply::Chunked if !self.request.mute => {
                 tx.put(b"0\r\n");
@@ -248,8 +257,14 @@ impl Connection {
                 encoder.canned(status, text, self.request.mute, env);
                 self.said_all(status, text.len() + 1);
             }
-            Reply::UntilClose if !self.request.mute => self.closing = Closing::Cut,
-            _ => {}
+            Reply::Length(_) | Reply::Chunked => self.reply = Reply::Broken,
+            Reply::UntilClose => {
+                self.reply = Reply::Broken;
+                if !self.request.mute {
+                    self.closing = Closing::Cut;
+                }
+            }
+            Reply::Idle | Reply::Done | Reply::Broken => {}
         }
         self.receive = Receive::Refused;
     }
@@ -290,7 +305,9 @@ impl Connection {
             _ if self.closing != Closing::Open => Err(Misuse::NotStarted),
             Reply::Idle => Err(Misuse::NotStarted),
             Reply::Due => Ok(()),
-            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done => Err(Misuse::AlreadyStarted),
+            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done | Reply::Broken => {
+                Err(Misuse::AlreadyStarted)
+            }
         }
     }
 }

@@ -53,9 +53,11 @@ impl Scan {
 
     /// Looks on in `section`, which begins with the octets of the calls before.
     ///
-    /// `limit` bounds the section including its empty line. `Err(None)` says that it is longer.
+    /// `limit` bounds the section including its empty line; spans have positions of 16 bits, so no section is longer than
+    /// those reach. `Err(None)` says that it is longer.
     #[inline]
-    pub(crate) fn next(&mut self, section: &[u8], limit: usize) -> Result<Found, Option<Kind>> {
+    pub(crate) fn next(&mut self, section: &[u8], limit: u32) -> Result<Found, Option<Kind>> {
+        let limit = limit.min(u32::from(u16::MAX)) as usize;
         let window = &section[..section.len().min(limit)];
         let from = self.at as usize;
         let Some(found) = window.get(from..).and_then(|rest| memchr::memchr3(b'\r', b'\n', 0, rest)) else {
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    fn run(section: &[u8], limit: usize, step: usize) -> Result<Option<(usize, usize)>, Option<Kind>> {
+    fn run(section: &[u8], limit: u32, step: usize) -> Result<Option<(usize, usize)>, Option<Kind>> {
         let mut scan = Scan::default();
         let mut have = 0;
         while have < section.len() {
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn verdict_is_the_same_for_every_step() {
-        let cases: [(&[u8], usize, _); 8] = [
+        let cases: [(&[u8], u32, _); 8] = [
             (b"GET /\r\nA: b\r\n\r\nrest", 100, Ok(Some((15, 2)))),
             (b"GET /\r\nA: b\r\n\r\n", 15, Ok(Some((15, 2)))),
             (b"GET /\r\nA: b\r\n\r\n", 14, Err(None)),
