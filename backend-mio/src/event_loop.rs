@@ -154,7 +154,7 @@ impl EventLoop {
         }
         let over = self.stopping && (self.slots.is_empty() || self.desk.shared.is_cutting());
         if over {
-            self.slots.drain().filter_map(|slot| slot.client).for_each(|client| client.finish());
+            self.slots.drain().filter_map(|slot| slot.client).for_each(|client| client.finish(&self.desk.shared));
         }
         !over
     }
@@ -212,7 +212,7 @@ impl EventLoop {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    self.requests.extend(client.request.take_if(|request| !request.is_due));
+                    self.requests.extend(client.take_request());
                     if self.stopping {
                         client.link.conn.retire();
                     }
@@ -245,7 +245,7 @@ impl EventLoop {
 
     fn remove(&mut self, key: usize) {
         if let Some(client) = self.slots.remove(key).client {
-            client.finish();
+            client.finish(&self.desk.shared);
         }
         self.desk.inbox.set_load(self.slots.len());
         self.desk.shared.stats.sub(Count::Open);
@@ -261,14 +261,12 @@ impl EventLoop {
             }
             client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
         }
-        let next = next.unwrap_or_else(|error| {
-            if error.kind() == io::ErrorKind::TimedOut {
-                self.desk.shared.stats.add(Count::Stalled);
-            }
+        let next = next.unwrap_or_else(|_| {
             // What is outgoing, an alert perhaps, is worth one try.
             let _ = client.write(&self.clock.env(&self.desk.shared.settings.config));
             Next::Drop
         });
+        client.count_traffic(&self.desk.shared);
         match next {
             Next::Wait => {
                 client.link.rest(&mut self.pool);
@@ -293,10 +291,8 @@ impl EventLoop {
         let job = Job { desk: Arc::clone(&self.desk), token: key, client, task: Task::Answer };
         let Err(rejected) = self.desk.crew.try_submit(job) else { return };
         let mut client = rejected.into_job().client;
-        self.desk.shared.stats.add(Count::Refused);
-        client.request = None;
         let env = self.clock.env(&self.desk.shared.settings.config);
-        client.link.conn.overloaded(&env, &mut client.link.tx);
+        client.overloaded(&self.desk.shared, &env);
         let written = client.write(&env);
         self.slots[key].client = Some(client);
         match written {

@@ -8,7 +8,7 @@ use std::task::Waker;
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
 use cherrystone_threads::sockets::PeerState;
-use cherrystone_threads::{Client, ConnectionWaker, Count, LAST_LINGER, Read, Written};
+use cherrystone_threads::{Client, ConnectionWaker, LAST_LINGER, Read, Written};
 use std::sync::Arc;
 
 use crate::event_loop::{EventLoop, Next};
@@ -55,12 +55,13 @@ impl EventLoop {
                 let framing = head.framing();
                 let mut storage = self.requests.pop().unwrap_or_default();
                 storage.begin(head);
-                storage.admit(link, shared, &env);
-                if !storage.is_due {
-                    self.requests.push(storage);
+                let admitted = storage.admit(link, shared, &env);
+                *request = Some(storage);
+                if let Err(violation) = admitted {
+                    client.refuse(shared, &env, violation);
+                    self.requests.extend(client.request.take());
                     return Ok(None);
                 }
-                *request = Some(storage);
                 return Ok(self.dispatch(client, mode, framing));
             }
             Ok(Event::Data(data)) => {
@@ -103,11 +104,11 @@ impl EventLoop {
                 // A request that nothing answers any more: its handler gave an answer up half-way.
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
+                client.observe(shared);
             }
             Err(violation) => {
-                shared.stats.add(Count::Violations);
-                self.requests.extend(request.take());
-                link.conn.refuse(&env, violation, &mut link.tx);
+                client.refuse(shared, &env, violation);
+                self.requests.extend(client.request.take());
             }
         }
         Ok(None)
@@ -139,7 +140,7 @@ impl EventLoop {
     #[inline]
     fn handle(&mut self, client: &mut Client) {
         inline::handle(client, &self.clock, &self.desk.shared);
-        self.requests.extend(client.request.take());
+        self.requests.extend(client.take_request());
         if self.stopping {
             client.link.conn.retire();
         }
@@ -185,7 +186,11 @@ impl EventLoop {
         slot.woken = false;
         let env = self.clock.env(&self.desk.shared.settings.config);
         match more.advance(link, &env, MARK, &waker) {
-            Advance::Finished => *ongoing = None,
+            Advance::Finished => {
+                *ongoing = None;
+                client.observe(&self.desk.shared);
+                self.requests.extend(client.take_request());
+            }
             Advance::Room => {
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Wait));

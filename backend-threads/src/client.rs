@@ -6,7 +6,7 @@
 use std::io;
 
 use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
-use cherrystone_core::{Connection, Env, Head, HeadBuf, Link};
+use cherrystone_core::{Connection, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
 use crate::shared::Shared;
@@ -48,6 +48,8 @@ pub struct Request {
     pub intake: Intake,
     /// Whether it waits for its handler.
     pub is_due: bool,
+    /// When its head was complete, until its answer is on record; only if somebody observes.
+    pub(crate) begun: Option<Instant>,
 }
 
 /// What a read without waiting has come to.
@@ -187,14 +189,15 @@ impl Client {
         let failed = self.link.take_failure().is_some();
         if failed {
             shared.stats.add(Count::StageFailures);
+            self.record(shared);
             self.ongoing = None;
             self.request = None;
         }
         failed
     }
 
-    /// Lets go of the socket: with a reset if what was sent must not look complete.
-    pub fn finish(self) {
+    /// Drops the socket: with a reset if what was sent must not look complete.
+    pub(crate) fn hang_up(self) {
         if self.link.conn.is_cut() {
             self.stream.reset();
         }
@@ -207,20 +210,21 @@ impl Request {
         head.copy_into(&mut self.head);
         self.intake.clear();
         self.is_due = false;
+        self.begun = None;
     }
 
-    /// Makes the request due, unless its content is known to be too large: then it is refused, and no handler sees it.
-    pub fn admit(&mut self, link: &mut Link, shared: &Shared, env: &Env<'_>) {
+    /// Makes the request due, unless its content is known to be too large: then it is to be refused, and no handler sees it.
+    ///
+    /// # Errors
+    /// The violation that it is to be refused for.
+    pub fn admit(&mut self, link: &mut Link, shared: &Shared, env: &Env<'_>) -> Result<(), Violation> {
+        self.note_begin(shared, env.now);
         if let Some(octets) = shared.gateway.body_limit(self.head.head()) {
             link.conn.limit_body(octets);
         }
-        match link.conn.admit() {
-            Ok(()) => self.is_due = true,
-            Err(violation) => {
-                shared.stats.add(Count::Violations);
-                link.conn.refuse(env, violation, &mut link.tx);
-            }
-        }
+        link.conn.admit()?;
+        self.is_due = true;
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use cherrystone_core::Event;
-use cherrystone_core::gateway::{Advance, Answered, Port};
+use cherrystone_core::gateway::{Advance, Port};
 
 use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
@@ -81,16 +81,18 @@ impl Job {
     pub fn run(mut self) {
         CLOCK.with_borrow_mut(|clock| {
             clock.tick();
-            match &self.task {
+            let fate = match &self.task {
                 Task::Answer => {
                     self.answer(clock);
-                    self.back();
+                    None
                 }
-                Task::Serve(_) => match self.serve(clock) {
-                    Fate::Park => self.back(),
-                    Fate::Requeue => self.requeue(),
-                    Fate::Drop => self.leave(),
-                },
+                Task::Serve(_) => Some(self.serve(clock)),
+            };
+            self.client.count_traffic(&self.desk.shared);
+            match fate {
+                None | Some(Fate::Park) => self.back(),
+                Some(Fate::Requeue) => self.requeue(),
+                Some(Fate::Drop) => self.leave(),
             }
         });
     }
@@ -109,7 +111,7 @@ impl Job {
 
     fn leave(mut self) {
         self.client.note_failure(&self.desk.shared);
-        self.client.finish();
+        self.client.finish(&self.desk.shared);
         self.desk.inbox.send(Note::Gone(self.token));
     }
 
@@ -117,15 +119,12 @@ impl Job {
     fn answer(&mut self, clock: &mut Clock) {
         let Client { link, stream, peer, request, ongoing, .. } = &mut *self.client;
         let Some(request) = request else { return };
-        let stats = &self.desk.shared.stats;
-        stats.add(Count::Requests);
-        let mut port = BlockingPort::new(link, stream, clock, &self.desk.shared);
-        match request.answer(&mut port, peer) {
-            Answered::Ongoing(more) => *ongoing = Some(Box::new(more)),
-            Answered::Failed(_) => stats.add(Count::Failures),
-            Answered::Panicked => stats.add(Count::Panics),
-            _ => {}
-        }
+        let shared = &self.desk.shared;
+        shared.stats.add(Count::Requests);
+        let mut port = BlockingPort::new(link, stream, clock, shared).to(peer);
+        let answered = request.answer(&mut port, peer);
+        *ongoing = request.conclude(answered, shared, peer);
+        self.client.observe(shared);
         if self.desk.shared.is_stopping() {
             self.client.link.conn.retire();
         }
@@ -137,12 +136,7 @@ impl Job {
             match self.step(clock) {
                 Ok(None) => {}
                 Ok(Some(fate)) => return fate,
-                Err(error) => {
-                    if error.kind() == io::ErrorKind::TimedOut {
-                        self.desk.shared.stats.add(Count::Stalled);
-                    }
-                    return if is_stage_failure(&error) { Fate::Park } else { Fate::Drop };
-                }
+                Err(error) => return if is_stage_failure(&error) { Fate::Park } else { Fate::Drop },
             }
             if self.desk.crew.waiting() {
                 return Fate::Requeue;
@@ -166,7 +160,9 @@ impl Job {
             Ok(Event::Request(head)) => {
                 let request = request.get_or_insert_default();
                 request.begin(head);
-                request.admit(link, &desk.shared, &env);
+                if let Err(violation) = request.admit(link, &desk.shared, &env) {
+                    self.client.refuse(&desk.shared, &env, violation);
+                }
             }
             Ok(Event::NeedInput) => {
                 if link.resume().map_err(io::Error::other)? {
@@ -200,12 +196,10 @@ impl Job {
                 // A request that nothing answers any more: its handler gave an answer up half-way.
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
+                self.client.observe(&desk.shared);
             }
             Ok(Event::Data(_) | Event::End(_)) => {}
-            Err(violation) => {
-                desk.shared.stats.add(Count::Violations);
-                link.conn.refuse(&env, violation, &mut link.tx);
-            }
+            Err(violation) => self.client.refuse(&desk.shared, &env, violation),
         }
         Ok(None)
     }
@@ -222,7 +216,11 @@ impl Job {
             let waker = waker.as_ref().map_or_else(|| Waker::noop().clone(), ConnectionWaker::waker);
             let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker);
             match advance {
-                Advance::Finished => *ongoing = None,
+                Advance::Finished => {
+                    *ongoing = None;
+                    self.client.observe(shared);
+                    break;
+                }
                 Advance::Room => BlockingPort::new(link, stream, clock, shared).drain()?,
                 Advance::Waker | Advance::Input => {
                     BlockingPort::new(link, stream, clock, shared).drain()?;

@@ -98,7 +98,7 @@ impl Parker {
         }
         for slot in self.slots.drain() {
             if let Some(client) = slot.client {
-                client.finish();
+                client.finish(&self.desk.shared);
             }
         }
     }
@@ -173,9 +173,7 @@ impl Parker {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    if let Some(request) = client.request.take_if(|request| !request.is_due) {
-                        self.requests.push(request);
-                    }
+                    self.requests.extend(client.take_request());
                     if self.stopping {
                         client.link.conn.retire();
                     }
@@ -196,7 +194,7 @@ impl Parker {
 
     fn remove(&mut self, key: usize) {
         if let Some(client) = self.slots.remove(key).client {
-            client.finish();
+            client.finish(&self.desk.shared);
         }
         self.desk.shared.stats.sub(Count::Open);
     }
@@ -220,8 +218,13 @@ impl Parker {
                 Next::Drop
             }
         };
+        client.count_traffic(&self.desk.shared);
         match next {
             Next::Stay => {
+                if self.stopping {
+                    // A worker may have said the last answer, so that nobody here saw the linger time begin.
+                    client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+                }
                 client.link.rest(&mut self.pool);
                 let slot = &mut self.slots[key];
                 let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
@@ -247,11 +250,8 @@ impl Parker {
         let job = Job { desk: Arc::clone(&self.desk), token: key, client, task: Task::Serve(waker) };
         let Err(rejected) = self.desk.crew.try_submit(job) else { return };
         let mut client = rejected.into_job().client;
-        self.desk.shared.stats.add(Count::Refused);
-        client.request = None;
-        client.ongoing = None;
         let env = self.clock.env(&self.desk.shared.settings.config);
-        client.link.conn.overloaded(&env, &mut client.link.tx);
+        client.overloaded(&self.desk.shared, &env);
         // Whoever does not even take these octets is dropped.
         let written = client.write(&env);
         self.slots[key].client = Some(client);
@@ -279,12 +279,13 @@ impl Parker {
                 Ok(Event::Request(head)) => {
                     let mut storage = self.requests.pop().unwrap_or_default();
                     storage.begin(head);
-                    storage.admit(link, shared, &env);
-                    if storage.is_due {
-                        *request = Some(storage);
-                        return Ok(Next::Worker);
+                    let admitted = storage.admit(link, shared, &env);
+                    *request = Some(storage);
+                    match admitted {
+                        Ok(()) => return Ok(Next::Worker),
+                        Err(violation) => client.refuse(shared, &env, violation),
                     }
-                    self.requests.push(storage);
+                    self.requests.extend(client.take_request());
                 }
                 Ok(Event::NeedInput) => {
                     if link.resume().map_err(io::Error::other)? {
@@ -318,10 +319,7 @@ impl Parker {
                 }
                 Ok(Event::Closed) => return Ok(Next::Drop),
                 Ok(_) => return Ok(Next::Worker),
-                Err(violation) => {
-                    shared.stats.add(Count::Violations);
-                    link.conn.refuse(&env, violation, &mut link.tx);
-                }
+                Err(violation) => client.refuse(shared, &env, violation),
             }
         }
     }

@@ -84,6 +84,7 @@ impl Running {
         self.shared.stop(Clock::new().now() + within);
         let mut stopped = Stopped::default();
         let mut loops = std::mem::take(&mut *self.loops.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_first = !loops.is_empty();
         while loops.iter().any(|thread| !thread.is_finished()) {
             if !self.shared.is_cutting() && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 stopped.cut = self.shared.stats.snapshot().open;
@@ -96,6 +97,9 @@ impl Running {
         self.shared.cut();
         let crew = self.crew.stop(Instant::now() + Duration::from_secs(1));
         stopped.busy = crew.busy;
+        if is_first {
+            self.shared.conclude();
+        }
         stopped
     }
 

@@ -11,6 +11,7 @@ use cherrystone_core::gateway::{Endpoint, Gateway};
 use cherrystone_core::{Config, Instant, Stage};
 
 use crate::inbox::Inbox;
+use crate::observer::{Observer, tell};
 use crate::sockets::Listener;
 use crate::stats::Stats;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub loops: usize,
     /// Content that is collected for an inline handler, in octets; default 64 KiB. A request with more goes to a worker.
     pub inline_body: usize,
+    /// Who is told what happens; default nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             max_connections: 10_000,
             loops: 1,
             inline_body: 64 << 10,
+            observer: None,
         }
     }
 }
@@ -76,6 +80,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub stats: Stats,
+    /// Whether the observer is told of answers.
+    pub(crate) wants_answers: bool,
     phase: AtomicU8,
     /// When what is still under way is cut, in nanoseconds of the clock.
     cut_at: AtomicU64,
@@ -101,9 +107,11 @@ pub const LAST_LINGER: Duration = Duration::from_millis(300);
 impl Shared {
     /// A server that has just begun to serve.
     pub fn new(gateway: Arc<dyn Gateway>, settings: Settings) -> Arc<Self> {
+        let wants_answers = settings.observer.as_ref().is_some_and(|observer| observer.wants_answers());
         Arc::new(Self {
             gateway,
             settings,
+            wants_answers,
             stats: Stats::default(),
             phase: AtomicU8::new(SERVING),
             cut_at: AtomicU64::new(u64::MAX),
@@ -137,6 +145,11 @@ impl Shared {
     /// Cuts what is under way.
     pub fn cut(&self) {
         self.enter(CUTTING);
+    }
+
+    /// Lets the observer know that nothing follows.
+    pub(crate) fn conclude(&self) {
+        tell(self, |observer| observer.stopped());
     }
 
     /// When a stopping server cuts what is under way.

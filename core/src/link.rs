@@ -38,6 +38,17 @@ pub struct Link {
     /// What was said and not sent; with a stage, what was said and not sealed.
     pub tx: SendBuf,
     secure: Option<Box<Secure>>,
+    /// Since it was last taken.
+    traffic: Traffic,
+}
+
+/// Octets that passed between a link and its socket, with those of a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From the socket.
+    pub received: u64,
+    /// To the socket.
+    pub sent: u64,
 }
 
 struct Secure {
@@ -72,7 +83,7 @@ impl Link {
                 failure: None,
             })
         });
-        Self { conn, rx: RecvBuf::default(), tx: SendBuf::default(), secure }
+        Self { conn, rx: RecvBuf::default(), tx: SendBuf::default(), secure, traffic: Traffic::default() }
     }
 
     /// Room for at least `min` bytes from the socket; follow with [`received`](Self::received).
@@ -90,6 +101,7 @@ impl Link {
     /// The stage failed: send what is outgoing and poll on.
     #[inline]
     pub fn received(&mut self, n: usize) -> Result<(), StageError> {
+        self.traffic.received += n as u64;
         match &mut self.secure {
             None => {
                 self.rx.filled(n);
@@ -153,6 +165,7 @@ impl Link {
     /// [`Stalled`] if the peer is too slow.
     #[inline]
     pub fn sent(&mut self, env: &Env<'_>, n: usize) -> Result<(), Stalled> {
+        self.traffic.sent += n as u64;
         let left = match &mut self.secure {
             None => {
                 self.tx.advance(n);
@@ -164,6 +177,11 @@ impl Link {
             }
         };
         self.conn.sent(env, n, left)
+    }
+
+    /// What passed since the last call.
+    pub fn take_traffic(&mut self) -> Traffic {
+        core::mem::take(&mut self.traffic)
     }
 
     /// Bytes that were said and not sent.

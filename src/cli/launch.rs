@@ -1,17 +1,17 @@
 //! How does a command line become a running server?
 //!
 //! [`launch`] applies the settings, binds the addresses, says where it listens once it does, and serves until a signal: the
-//! first SIGINT or SIGTERM stops gracefully, the second cuts. With TLS, SIGHUP reads the certificates again.
+//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if that is a file, and with TLS
+//! reads the certificates again.
 
 use std::error::Error;
 use std::io::{self, Write};
 
-#[cfg(feature = "tls")]
-use signal_hook::consts::SIGHUP;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Backend, Settings};
+use super::{AccessLog, Backend, Serve, Settings, log};
+use crate::access_log;
 use crate::sockets::{Options, UnixMode};
 use crate::{Handle, Server};
 
@@ -20,6 +20,40 @@ use crate::{Handle, Server};
 /// # Errors
 /// A setting or an address that cannot work, in words for the one who gave it.
 pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[String]) -> Result<(), Box<dyn Error>> {
+    run(server, backend, settings, bind, None)
+}
+
+impl Serve {
+    /// Serves as the command line says, with its logs, until a signal.
+    ///
+    /// # Errors
+    /// As for [`launch`], and if the access log cannot be opened.
+    pub fn launch(&self, mut server: Server) -> Result<(), Box<dyn Error>> {
+        log::start(self.log_level);
+        let access_log = match &self.access_log {
+            None => None,
+            Some(AccessLog::Stdout) => Some(access_log::AccessLog::stdout(self.log_format)?),
+            Some(AccessLog::File(path)) => {
+                let opened = access_log::AccessLog::file(path, self.log_format);
+                Some(opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
+            }
+        };
+        if let Some(log) = &access_log {
+            server = server.access_log(log.clone());
+        }
+        // Nothing else can be opened anew.
+        let file = access_log.filter(|_| self.access_log != Some(AccessLog::Stdout));
+        run(server, self.backend, &self.settings, &self.bind, file)
+    }
+}
+
+fn run(
+    server: Server,
+    backend: Backend,
+    settings: &Settings,
+    bind: &[String],
+    log: Option<access_log::AccessLog>,
+) -> Result<(), Box<dyn Error>> {
     let mut options = Options::default();
     options.backlog = settings.backlog;
     options.reuse_port = settings.reuse_port;
@@ -43,7 +77,7 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     }
     let addresses: Vec<String> = server.addresses().map(ToString::to_string).collect();
     // A signal that comes from now on is not lost.
-    listen_for_signals(server.handle(), settings)?;
+    listen_for_signals(server.handle(), settings, log)?;
     #[cfg(feature = "tls")]
     if let Some(tls) = tls {
         reload_at_signal(tls)?;
@@ -60,12 +94,24 @@ pub fn launch(server: Server, backend: Backend, settings: &Settings, bind: &[Str
     Ok(())
 }
 
-fn listen_for_signals(handle: Handle, settings: &Settings) -> io::Result<()> {
+fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_log::AccessLog>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if log.is_some() {
+        signals.add_signal(SIGHUP)?;
+    }
     let within = settings.stop_timeout;
     std::thread::Builder::new().name("cherrystone-sig".into()).spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count == 0 { handle.request_stop(within) } else { handle.cut() }
+        let mut stopping = false;
+        for signal in signals.forever() {
+            match (signal, &log) {
+                (SIGHUP, Some(log)) => log.reopen(),
+                _ if stopping => handle.cut(),
+                _ => {
+                    tracing::info!("stopping");
+                    stopping = true;
+                    handle.request_stop(within);
+                }
+            }
         }
     })?;
     Ok(())

@@ -3,7 +3,7 @@
 //! The receiving half: from octets to at most one event a call. Each step is one of the states of [`Receive`]; which state
 //! follows the end of a message is decided in `reuse`.
 
-use super::{Closing, Connection, Reply, Traits};
+use super::{Cause, Closing, Connection, Reply, Traits};
 use crate::body::chunked::{Chunked, Step};
 use crate::head::Framing;
 use crate::head::parse;
@@ -168,6 +168,9 @@ impl Connection {
     /// Nothing of a request has come, beyond an empty line at most.
     fn before_head(&mut self, lead: Lead, closed: bool, env: &Env<'_>) -> Result<Option<Taken>, Violation> {
         if closed || (lead == Lead::Nothing && (self.request.retired || env.now >= self.until)) {
+            if !closed && !self.request.retired {
+                self.expire(if self.requests == 0 { Cause::Head } else { Cause::Idle });
+            }
             self.closing = Closing::Due;
             return Ok(None);
         }
@@ -194,7 +197,7 @@ impl Connection {
         self.requests = self.requests.saturating_add(1);
         self.request = traits;
         self.request.keep = traits.keep && !traits.retired && self.requests < env.config.limits.requests;
-        self.reply = Reply::Due;
+        self.owe();
         self.budget = env.config.limits.body;
         self.body_pace = super::Allowance::full(env.config.timeouts.body);
         self.drained = 0;
@@ -348,7 +351,7 @@ impl Connection {
         self.request.waits_for_continue = false;
         self.body_pace.stop();
         if self.reply == Reply::Idle {
-            self.reply = Reply::Due;
+            self.owe();
         }
         kind.at(self.offset + position as u64)
     }

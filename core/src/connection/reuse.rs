@@ -8,7 +8,7 @@
 //!    sending, or sends more unread content than is drained.
 
 use super::receive::{Receive, Taken};
-use super::{Closing, Connection, Reply, Traits};
+use super::{Cause, Closing, Connection, Reply, Traits};
 use crate::{Env, Instant, RecvBuf};
 
 impl Connection {
@@ -72,6 +72,9 @@ impl Connection {
         self.offset += rx.unread().len() as u64;
         rx.consume(usize::MAX);
         if rx.is_closed() || env.now >= self.until {
+            if !rx.is_closed() {
+                self.expire(Cause::Linger);
+            }
             self.closing = Closing::Closed;
             return Taken::Closed;
         }

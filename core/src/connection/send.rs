@@ -4,7 +4,7 @@
 //! from the method, the version, the status and the [`Size`], never from a field that the application sets.
 
 use super::receive::Receive;
-use super::{Closing, Connection, Reply, Stalled};
+use super::{Cause, Closing, Connection, Reply, Stalled};
 use crate::response::encode::{self, Coda, Encoder};
 use crate::response::frame::Frame;
 use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, Violation};
@@ -90,6 +90,7 @@ impl Connection {
         });
         self.request.mute = mute;
         self.reply = reply;
+        self.status = Some(status);
         if self.request.waits_for_continue {
             // The client was never told to send its content. Some of it may have come all the same, but whether it has by now
             // is chance, and must not decide what the application sees.
@@ -133,18 +134,22 @@ impl Connection {
     /// # Errors
     /// As for [`write`](Self::write).
     pub fn frame(&mut self, len: u64) -> Result<Frame, Misuse> {
-        match &mut self.reply {
+        let frame = match &mut self.reply {
             Reply::Length(left) => {
                 *left = left.checked_sub(len).ok_or(Misuse::TooMuch)?;
-                Ok(Frame::bare())
+                Frame::bare()
             }
-            Reply::Chunked if len > 0 && !self.request.mute => Ok(Frame::chunk(len)),
-            Reply::Chunked | Reply::UntilClose => Ok(Frame::bare()),
+            Reply::Chunked if len > 0 && !self.request.mute => Frame::chunk(len),
+            Reply::Chunked | Reply::UntilClose => Frame::bare(),
             // An answer whose size is zero has been complete since its head.
-            Reply::Done if len == 0 => Ok(Frame::bare()),
-            Reply::Done if self.closing == Closing::Open => Err(Misuse::TooMuch),
-            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => Err(Misuse::NotWriting),
+            Reply::Done if len == 0 => Frame::bare(),
+            Reply::Done if self.closing == Closing::Open => return Err(Misuse::TooMuch),
+            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => return Err(Misuse::NotWriting),
+        };
+        if !self.request.mute {
+            self.content = self.content.saturating_add(len);
         }
+        Ok(frame)
     }
 
     /// Ends the answer. Trailers go out behind chunks; other framings have no place for them and drop them.
@@ -194,12 +199,37 @@ impl Connection {
         encoder.end(Coda { env: Some(env), upgrade: encoder.has_upgrade(), ..Coda::default() });
         self.receive = Receive::Upgraded;
         self.reply = Reply::Done;
+        self.status = Some(if self.request.connect { Status::OK } else { Status::SWITCHING });
         Ok(())
     }
 
     /// Answers a violation with its status and a line of text, if an answer is still possible, and ends the connection.
     pub fn refuse(&mut self, env: &Env<'_>, why: Violation, tx: &mut SendBuf) {
         self.give_up(env, why.status(), why.kind.text(), tx);
+    }
+
+    /// Answers a violation as [`refuse`](Self::refuse) does, with this content in place of the line of text. The status, the
+    /// framing and the end of the connection stay what they are.
+    ///
+    /// # Errors
+    /// As for [`respond`](Self::respond) about the fields.
+    pub fn refuse_with(
+        &mut self,
+        env: &Env<'_>,
+        why: Violation,
+        fields: &[Field<'_>],
+        content: &[u8],
+        tx: &mut SendBuf,
+    ) -> Result<(), Misuse> {
+        if self.closing == Closing::Open && self.reply == Reply::Due {
+            let mut encoder = Encoder::new(tx);
+            encoder.status_line(why.status());
+            encoder.last(fields, content, self.request.mute, env)?;
+            self.said_all(why.status(), content.len());
+        }
+        // The answer that was due is complete now: what is left is to end the connection.
+        self.refuse(env, why, tx);
+        Ok(())
     }
 
     /// Gives the request up for a fault of ours: 500 if no answer has begun, else the answer ends where it is and does not
@@ -211,7 +241,7 @@ impl Connection {
     /// Answers that the server is too busy, also before any request came, and ends the connection (RFC 9110, 15.6.4).
     pub fn overloaded(&mut self, env: &Env<'_>, tx: &mut SendBuf) {
         if self.reply == Reply::Idle && self.closing == Closing::Open {
-            self.reply = Reply::Due;
+            self.owe();
         }
         self.give_up(env, Status::SERVICE_UNAVAILABLE, "the server is too busy; try again later", tx);
     }
@@ -223,10 +253,9 @@ impl Connection {
         self.closing = Closing::Due;
         match self.reply {
             Reply::Due => {
-                self.request.keep = false;
                 let mut encoder = Encoder::new(tx);
                 encoder.canned(status, text, self.request.mute, env);
-                self.reply = Reply::Done;
+                self.said_all(status, text.len() + 1);
             }
             Reply::Length(_) | Reply::Chunked => self.reply = Reply::Broken,
             Reply::UntilClose => {
@@ -238,6 +267,14 @@ impl Connection {
             Reply::Idle | Reply::Done | Reply::Broken => {}
         }
         self.receive = Receive::Refused;
+    }
+
+    /// A whole answer of the server's own was said, the last one.
+    fn said_all(&mut self, status: Status, octets: usize) {
+        self.request.keep = false;
+        self.reply = Reply::Done;
+        self.status = Some(status);
+        self.content = if self.request.mute { 0 } else { octets as u64 };
     }
 
     /// Reports that the socket took `n` octets of output and `left` are queued; call it with 0 at the deadline too.
@@ -256,6 +293,7 @@ impl Connection {
         } else {
             self.send_pace.wait(env.now);
             if env.now >= self.send_pace.ends() {
+                self.expire(Cause::Send);
                 return Err(Stalled);
             }
         }
