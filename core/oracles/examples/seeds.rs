@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
         write("accepts", sample.name, octets)?;
         for rules in 0..2 {
             for manner in 0..5 {
-                let stream = [octets, &[rules, manner, 7, 1, 3]].concat();
+                let stream = [octets, &[rules, manner, 7, 3]].concat();
                 write("split", &format!("{}-{rules}-{manner}", sample.name), &stream)?;
             }
         }
