@@ -23,7 +23,7 @@ const BUDGETS: [Budget; 3] = [
     Budget { case: "exchange", factor: 2.0, of: "httparse", each: 0.0, times: 0.0 },
     Budget { case: "pipelined", factor: 2.0, of: "httparse", each: 0.0, times: 0.0 },
     // One octet an arrival: linear, so three times the whole, and a constant for each call of `poll`.
-    Budget { case: "trickled", factor: 3.0, of: "exchange", each: 150.0, times: cases::BROWSER.len() as f64 },
+    Budget { case: "trickled", factor: 3.0, of: "exchange", each: 300.0, times: cases::BROWSER.len() as f64 },
 ];
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! What is measured.
 
-use std::hint::black_box;
-use std::mem::MaybeUninit;
+use core::hint::black_box;
+use core::mem::MaybeUninit;
 
 use cherrystone_core::{Config, Connection, Date, Env, Event, Instant, RecvBuf, SendBuf, ServerName, Size, Status};
 

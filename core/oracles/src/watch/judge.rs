@@ -51,7 +51,8 @@ impl Watched<'_> {
                 assert!(violation.offset <= self.conn.consumed() + self.rx.unread().len() as u64);
                 self.violated = true;
                 if !open {
-                    self.head = if may_be_head { None } else { Some(false) };
+                    // A head that was begun in another buffer may be one too.
+                    self.head = if may_be_head || !self.conserves { None } else { Some(false) };
                     // An answer to what has not become a request belongs to no request before it.
                     self.connect = false;
                     self.due = self.answers.len();
