@@ -59,14 +59,14 @@ fn version(text: &[u8]) -> Result<Version, Kind> {
 #[inline]
 pub(crate) fn header_section(head: &[u8], fields_at: usize, lines: usize, index: &mut Index) -> Result<(), Kind> {
     let mut seen = Seen::default();
-    split(head, fields_at, lines, &mut index.fields, |name, value| seen.add(name, value))?;
+    split(head, fields_at, lines, &mut index.fields, &mut seen)?;
     index.decisions = seen.decide(&index.line)?;
     Ok(())
 }
 
 /// Reads the field lines of a complete trailer section, which decide nothing.
 pub(crate) fn trailer_section(section: &[u8], lines: usize, fields: &mut Vec<FieldSpan>) -> Result<(), Kind> {
-    split(section, 0, lines, fields, |_, _| ()).map(drop)
+    split(section, 0, lines, fields, &mut Seen::default()).map(drop)
 }
 
 /// Reads a head that is there as a whole and that every rule admits; its length. `None` says nothing but that the long way
@@ -78,8 +78,7 @@ pub(crate) fn whole_head(octets: &[u8], limits: &Limits, index: &mut Index) -> O
     index.line = request_line(octets[..fields_at].strip_suffix(b"\r\n")?, limits).ok()?;
     let mut seen = Seen::default();
     let room = &mut [httparse::EMPTY_HEADER; 32];
-    let len =
-        fields_at + split_into(octets, fields_at, room, &mut index.fields, |name, value| seen.add(name, value)).ok()?;
+    let len = fields_at + split_into(octets, fields_at, room, &mut index.fields, &mut seen).ok()?;
     // A field line ends where the next one begins, and the last one in front of the empty line.
     let starts = index.fields.iter().map(FieldSpan::start).skip(1).chain([len - 2]);
     let lines_end_in_crlf = octets[..len].ends_with(b"\r\n") && starts.into_iter().all(|at| octets[at - 2] == b'\r');
@@ -92,28 +91,21 @@ pub(crate) fn whole_head(octets: &[u8], limits: &Limits, index: &mut Index) -> O
 
 /// Gives room on the stack that suits the number of lines.
 #[inline]
-fn split(
-    section: &[u8],
-    at: usize,
-    lines: usize,
-    spans: &mut Vec<FieldSpan>,
-    see: impl FnMut(&[u8], &[u8]),
-) -> Result<usize, Kind> {
+fn split(section: &[u8], at: usize, lines: usize, spans: &mut Vec<FieldSpan>, seen: &mut Seen) -> Result<usize, Kind> {
     match lines {
-        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, see),
-        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, see),
-        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, see),
+        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, seen),
+        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, seen),
+        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, seen),
     }
 }
 
 /// Reads field lines and the empty line behind them; how long they are.
-#[inline]
 fn split_into<'b>(
     section: &'b [u8],
     at: usize,
     room: &mut [httparse::Header<'b>],
     spans: &mut Vec<FieldSpan>,
-    mut see: impl FnMut(&[u8], &[u8]),
+    seen: &mut Seen,
 ) -> Result<usize, Kind> {
     spans.clear();
     // A driver that exchanged buffers under a head has a section here that is not the one it was.
@@ -124,15 +116,14 @@ fn split_into<'b>(
         Err(httparse::Error::TooManyHeaders) => return Err(Kind::TooManyFields),
         Err(_) => return Err(Kind::FieldName),
     };
-    spans.reserve(fields.len());
     let base = section.as_ptr().addr();
-    for field in fields {
+    spans.extend(fields.iter().map(|field| {
+        seen.add(field.name.as_bytes(), field.value);
         let name_at = field.name.as_ptr().addr().wrapping_sub(base);
         // An empty value may point anywhere; any position will do for it.
         let value_at = if field.value.is_empty() { 0 } else { field.value.as_ptr().addr().wrapping_sub(base) };
-        spans.push(FieldSpan::new(name_at, field.name.len(), value_at, field.value.len()));
-        see(field.name.as_bytes(), field.value);
-    }
+        FieldSpan::new(name_at, field.name.len(), value_at, field.value.len())
+    }));
     Ok(len)
 }
 
