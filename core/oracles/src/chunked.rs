@@ -143,12 +143,11 @@ fn extra(line: &[u8]) -> usize {
 
 fn trailers(mut rest: &[u8], len: usize, mut walk: Walk, config: &Config) -> Result<Walk, ()> {
     let start = rest.len();
-    let mut bad = false;
+    let (mut bad, mut lines) = (false, 0);
     loop {
         let Some((line, behind)) = line(rest)? else {
             walk.partial_line = !rest.is_empty();
-            let over = start > config.limits.trailers as usize || walk.trailers.len() > config.limits.fields.into();
-            return if over { Err(()) } else { Ok(walk) };
+            return if start > config.limits.trailers as usize { Err(()) } else { Ok(walk) };
         };
         rest = behind;
         if line.is_empty() {
@@ -165,7 +164,8 @@ fn trailers(mut rest: &[u8], len: usize, mut walk: Walk, config: &Config) -> Res
             Some(field) => walk.trailers.push(field),
             None => bad = true,
         }
-        if walk.trailers.len() + usize::from(bad) > config.limits.fields.into() {
+        lines += 1;
+        if lines > config.limits.fields {
             return Err(());
         }
     }

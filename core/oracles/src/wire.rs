@@ -76,6 +76,10 @@ samples! {
     "field-control": "GET / HTTP/1.1\r\nHost: a\r\nA: b\x01c\r\n\r\n";
     "fields-many": "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\nG: 7\r\n\r\n";
     "line-bare-lf": "GET / HTTP/1.1\nHost: a\n\n";
+    "field-bare-lf": "GET / HTTP/1.1\r\nHost: a\nA: b\r\n\r\n";
+    "last-field-bare-lf": "GET / HTTP/1.1\r\nHost: a\r\nA: b\n\r\n";
+    "end-bare-lf": "GET / HTTP/1.1\r\nHost: a\r\n\n";
+    "empty-value-bare-lf": "GET / HTTP/1.1\r\nHost: a\r\nA:\n\r\n";
     "line-bare-cr": "GET / HTTP/1.1\rHost: a\r\r";
     "line-without-version": "GET /\r\n\r\n";
     "line-two-spaces": "GET  / HTTP/1.1\r\nHost: a\r\n\r\n";

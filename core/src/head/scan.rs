@@ -1,4 +1,4 @@
-//! Where does a head end?
+//! Where does a head end that did not come as a whole, or has something wrong?
 //!
 //! [`Scan`] looks for the empty line, line by line, and resumes where it stopped: each octet is looked at once however
 //! it arrives. What can never become a head (a bare LF or CR, a NUL) is refused when it is seen. Only octets
@@ -9,6 +9,9 @@
 //! 2. The outcome for a stream is the same for every segmentation.
 
 use crate::ViolationKind as Kind;
+
+/// No section may be longer, whatever the limit: spans have positions of 16 bits.
+pub(crate) const LONGEST: usize = u16::MAX as usize;
 
 /// How far the lines of a section were looked at; positions count from its first octet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,11 +56,10 @@ impl Scan {
 
     /// Looks on in `section`, which begins with the octets of the calls before.
     ///
-    /// `limit` bounds the section including its empty line; spans have positions of 16 bits, so no section is longer than
-    /// those reach. `Err(None)` says that it is longer.
+    /// `limit` bounds the section including its empty line, as does [`LONGEST`]. `Err(None)` says that it is longer.
     #[inline]
     pub(crate) fn next(&mut self, section: &[u8], limit: u32) -> Result<Found, Option<Kind>> {
-        let limit = limit.min(u32::from(u16::MAX)) as usize;
+        let limit = LONGEST.min(limit as usize);
         let window = &section[..section.len().min(limit)];
         let from = self.at as usize;
         let Some(found) = window.get(from..).and_then(|rest| memchr::memchr3(b'\r', b'\n', 0, rest)) else {
@@ -81,6 +83,22 @@ impl Scan {
             [b'\r', ..] => Err(Some(Kind::BareCr)),
             [b'\n', ..] => Err(Some(Kind::BareLf)),
             _ => Err(Some(Kind::Nul)),
+        }
+    }
+
+    /// Looks on to the empty line, before which there may be `most` lines; `None` if more has to come.
+    #[inline]
+    pub(crate) fn end(&mut self, section: &[u8], limit: u32, most: usize) -> Result<Option<usize>, Option<Kind>> {
+        loop {
+            match self.next(section, limit)? {
+                Found::Line { start, .. } if self.lines() > most => {
+                    self.at = start as u32;
+                    return Err(Some(Kind::TooManyFields));
+                }
+                Found::Line { .. } => {}
+                Found::End(len) => return Ok(Some(len)),
+                Found::More => return Ok(None),
+            }
         }
     }
 

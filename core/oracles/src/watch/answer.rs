@@ -35,7 +35,7 @@ impl Answer {
     pub(super) fn find<'o>(&self, output: &'o [u8], cut: bool) -> &'o [u8] {
         let read = |mute| replies::read(output, mute).unwrap_or_else(|why| panic!("{why}: {self:?}"));
         let (mut reply, mut rest) = read(self.mute.unwrap_or_default());
-        let absent = self.mute.is_none() && reply.content.is_empty() && reply.ending == Ending::Unterminated;
+        let absent = self.mute.is_none() && reply.content.is_empty() && reply.ending != Ending::Complete;
         if absent {
             (reply, rest) = read(true);
         }

@@ -5,7 +5,7 @@ use cherrystone_core::{Cause, Deadline};
 use super::{Asked, Seen, Watched};
 
 impl Watched<'_> {
-    pub(super) fn judge(&mut self, seen: &Seen, unread: &[u8]) {
+    pub(super) fn judge(&mut self, seen: &Seen, may_be_head: bool) {
         let open = self.asked != Asked::Nothing && !self.is_answered();
         let over = self.violated || self.given_up || self.shut || self.switched;
         self.waits &= self.conn.consumed() == self.request_at;
@@ -51,8 +51,8 @@ impl Watched<'_> {
                 assert!(violation.offset <= self.conn.consumed() + self.rx.unread().len() as u64);
                 self.violated = true;
                 if !open {
-                    let may_be_head = unread.strip_prefix(b"\r\n").unwrap_or(unread).starts_with(b"HEAD ");
-                    self.head = if may_be_head { None } else { Some(false) };
+                    // A head that was begun in another buffer may be one too.
+                    self.head = if may_be_head || !self.conserves { None } else { Some(false) };
                     // An answer to what has not become a request belongs to no request before it.
                     self.connect = false;
                     self.due = self.answers.len();

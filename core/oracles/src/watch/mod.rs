@@ -109,25 +109,27 @@ impl<'c> Watched<'c> {
 
     /// Asks for the next event, and judges it.
     pub fn poll(&mut self) -> Seen {
-        let unread = self.rx.unread().to_vec();
-        let before = self.conn.consumed();
-        let state = format!("{:?}", self.conn);
+        let may_be_head = self.rx.unread().strip_prefix(b"\r\n").unwrap_or(self.rx.unread()).starts_with(b"HEAD ");
         let seen = self.ask();
-        self.judge(&seen, &unread);
-        let moved = self.conn.consumed() != before || state != format!("{:?}", self.conn);
+        self.judge(&seen, may_be_head);
         if seen.is_wait() {
-            let state = format!("{:?}", self.conn);
+            let state = self.visible();
             assert_eq!(self.ask(), seen, "the answer changes without news");
-            assert_eq!(format!("{:?}", self.conn), state, "the state changes without news");
+            assert_eq!(self.visible(), state, "the state changes without news");
             self.judge_deadline();
-        } else {
-            assert!(moved, "{seen:?} without progress");
         }
         if self.conserves && !self.switched {
             let unread = self.rx.unread().len() as u64;
             assert_eq!(self.pushed, self.conn.consumed() + unread, "octets were lost or made up");
         }
         seen
+    }
+
+    /// What can be seen of the state from outside.
+    fn visible(&self) -> impl PartialEq + core::fmt::Debug + use<'c> {
+        let conn = &self.conn;
+        let flags = (conn.is_idle(), conn.is_upgraded(), conn.is_cut(), conn.sends_content());
+        (conn.consumed(), conn.deadline(), conn.requests(), conn.unwritten(), flags)
     }
 
     fn ask(&mut self) -> Seen {
@@ -288,7 +290,7 @@ impl<'c> Watched<'c> {
     pub fn admit(&mut self) -> Result<(), Violation> {
         let admitted = self.conn.admit();
         if let Err(violation) = admitted {
-            self.judge(&Seen::Violated(violation), b"");
+            self.judge(&Seen::Violated(violation), false);
         }
         admitted
     }
