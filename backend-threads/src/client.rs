@@ -6,9 +6,10 @@
 use std::io;
 
 use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
-use cherrystone_core::{Connection, Env, Head, HeadBuf, Link};
+use cherrystone_core::{Cause, Connection, Env, Head, HeadBuf, Link};
 use std::sync::Arc;
 
+use crate::guard::guarded;
 use crate::shared::Shared;
 use crate::sockets::{PeerAddr, Stream};
 use crate::stats::Count;
@@ -182,10 +183,35 @@ impl Client {
         self.ending
     }
 
+    /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.
+    pub fn give_up(&mut self, env: &Env<'_>) {
+        self.request = None;
+        let ongoing = self.ongoing.take();
+        guarded(|| drop(ongoing));
+        self.link.conn.abort(env, &mut self.link.tx);
+        self.link.conn.end_upgrade();
+    }
+
+    /// Ends the connection because the server ends, and says whether that cut anything off.
+    pub fn cut(mut self, env: &Env<'_>) -> bool {
+        let cause = self.link.conn.deadline().map(|deadline| deadline.cause);
+        let is_cut = cause != Some(Cause::Linger) && !self.link.conn.is_idle();
+        if is_cut {
+            self.link.conn.abort(env, &mut self.link.tx);
+            // Whoever does not take this at once is not waited for.
+            let _ = self.write(env);
+        }
+        self.finish();
+        is_cut
+    }
+
     /// Lets go of the socket: with a reset if what was sent must not look complete.
     pub fn finish(self) {
-        if self.link.conn.is_cut() {
-            self.stream.reset();
+        let Self { link, stream, ongoing, .. } = self;
+        // The destructor of a payload is the application's own.
+        guarded(|| drop(ongoing));
+        if link.conn.is_cut() {
+            stream.reset();
         }
     }
 }
