@@ -1,16 +1,9 @@
-//! The `cherrystone-conformance` command.
+//! How is the suite used from the command line? See `cherrystone-conformance --help`.
+
+mod cli;
 
 use std::process::ExitCode;
 
-use cherrystone_conformance::cli::Command;
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match Command::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cherrystone-conformance: {error}");
-            ExitCode::from(2)
-        }
-    }
+    cli::main()
 }

@@ -1,20 +1,19 @@
 //! How is the test gateway served?
 //!
-//! `cherrystone-conformance serve` serves the [`Testbed`](crate::testbed::Testbed) with the limits that the cases rely on, unless a flag
+//! `cherrystone-conformance serve` serves the [`Testbed`] with the limits that the cases rely on, unless a flag
 //! sets another.
-
-use std::error::Error;
 
 use cherrystone::Server;
 use cherrystone::cli::{Backend, ServerFlags, Settings, launch};
 use cherrystone::gateway::Mode;
+use cherrystone_conformance::testbed::{self, Testbed};
 use clap::{Args, ValueEnum};
 
-use crate::testbed::{self, Testbed};
+use super::{End, Trouble};
 
 /// What `serve` is given.
 #[derive(Args, Clone, Debug)]
-pub struct Serve {
+pub(super) struct Serve {
     /// What drives the connections
     #[arg(long, value_enum, default_value_t)]
     backend: Backend,
@@ -40,10 +39,7 @@ enum Dispatch {
 
 impl Serve {
     /// Serves until a signal.
-    ///
-    /// # Errors
-    /// An address or a setting that cannot work.
-    pub fn run(self) -> Result<(), Box<dyn Error>> {
+    pub(super) fn execute(self) -> Result<End, Trouble> {
         let mode = match self.dispatch {
             Dispatch::Blocking => Mode::Blocking,
             Dispatch::Inline => Mode::Inline,
@@ -51,7 +47,8 @@ impl Serve {
         let mut base = Settings::default();
         base.config = testbed::limits();
         let settings = self.server.settings(base);
-        settings.config.check()?;
-        launch(Server::new(Testbed::new(mode)), self.backend, &settings, &self.bind)
+        settings.config.check().map_err(Trouble::new)?;
+        launch(Server::new(Testbed::new(mode)), self.backend, &settings, &self.bind).map_err(Trouble::new)?;
+        Ok(End::Conforms)
     }
 }
