@@ -234,7 +234,12 @@ impl EventLoop {
                     self.slots[key].woken = true;
                     self.drive(key);
                 }
-                Note::Gone(key) => self.remove(key),
+                Note::Gone(key) => {
+                    if self.desk.shared.is_cutting() {
+                        self.desk.shared.stats.add(Count::Cut);
+                    }
+                    self.remove(key);
+                }
                 Note::Wake(key) => {
                     if let Some(slot) = self.slots.get_mut(key) {
                         slot.woken = true;
@@ -300,11 +305,8 @@ impl EventLoop {
         match guarded(|| self.progress(key, client)) {
             Some(Ok(next)) => next,
             Some(Err(error)) => {
-                if error.kind() == io::ErrorKind::TimedOut {
-                    self.desk.shared.stats.add(Count::Stalled);
-                }
-                // What is outgoing, an alert perhaps, is worth one try.
-                let _ = client.write(&self.clock.env(&self.desk.shared.settings.config));
+                let shared = &self.desk.shared;
+                client.fail(&error, shared, &self.clock.env(&shared.settings.config));
                 Next::Drop
             }
             None => {

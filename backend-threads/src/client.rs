@@ -36,6 +36,8 @@ pub struct Client {
     greedy: bool,
     /// Whether the sending side ends when everything is sent.
     ending: bool,
+    /// Whether the peer takes nothing, so that what is on its way to it is not to occupy the kernel either.
+    hopeless: bool,
     /// Whether the socket was given patience for reads of a worker that stays.
     pub(crate) patient: bool,
 }
@@ -101,6 +103,7 @@ impl Client {
             request: None,
             greedy: false,
             ending: false,
+            hopeless: false,
             patient: false,
         }
     }
@@ -205,12 +208,22 @@ impl Client {
         is_cut
     }
 
-    /// Lets go of the socket: with a reset if what was sent must not look complete.
+    /// Takes note of an error that ends the connection, and gives what is outgoing, an alert perhaps, one try.
+    pub fn fail(&mut self, error: &io::Error, shared: &Shared, env: &Env<'_>) {
+        self.hopeless = error.kind() == io::ErrorKind::TimedOut;
+        if self.hopeless {
+            shared.stats.add(Count::Stalled);
+        } else {
+            let _ = self.write(env);
+        }
+    }
+
+    /// Lets go of the socket: with a reset if what was sent must not look complete, or is not taken.
     pub fn finish(self) {
-        let Self { link, stream, ongoing, .. } = self;
+        let Self { link, stream, ongoing, hopeless, .. } = self;
         // The destructor of a payload is the application's own.
         guarded(|| drop(ongoing));
-        if link.conn.is_cut() {
+        if hopeless || link.conn.is_cut() {
             stream.reset();
         }
     }

@@ -145,11 +145,8 @@ impl Job {
                 Some(Ok(None)) => {}
                 Some(Ok(Some(fate))) => return fate,
                 Some(Err(error)) => {
-                    if error.kind() == io::ErrorKind::TimedOut {
-                        self.desk.shared.stats.add(Count::Stalled);
-                    }
-                    // What is outgoing, an alert perhaps, is worth one try.
-                    let _ = self.client.write(&clock.env(&self.desk.shared.settings.config));
+                    let shared = &self.desk.shared;
+                    self.client.fail(&error, shared, &clock.env(&shared.settings.config));
                     return Fate::Drop;
                 }
                 None => {

@@ -116,14 +116,11 @@ impl Running {
         stopped
     }
 
-    /// Waits for a loop to end; says whether it did. A handler that never comes back can keep it.
+    /// Waits for a loop to end, which sees to the deadline by itself; says whether it did. A handler that never comes back can
+    /// keep it.
     fn await_end(&self, thread: &JoinHandle<()>) -> bool {
-        let mut given_up_at = None;
         while !thread.is_finished() {
-            if Clock::new().now() >= self.shared.cut_at() {
-                self.shared.cut();
-            }
-            if self.shared.is_cutting() && Instant::now() >= *given_up_at.get_or_insert(Instant::now() + AFTER_CUT) {
+            if Clock::new().now() >= self.shared.cut_at() + AFTER_CUT {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(2));
