@@ -34,7 +34,7 @@ fn relay(_: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
     }
 }
 
-on_every_setup! {
+on_all_setups_at_once! {
     /// Content that a handler leaves alone is not taken for a request.
     fn unread_content_is_no_request(setup) {
         let bed = Bed::new(setup, |_| {});

@@ -84,6 +84,29 @@ on_all_setups_at_once! {
         bed.await_open(0);
     }
 
+    /// Clients that go on sending after they were refused are listened to for a while, but keep nobody waiting.
+    fn sending_on_after_a_refusal_delays_nobody(setup) {
+        let bed = Bed::new(setup, |settings| settings.config.timeouts.linger = Duration::from_secs(1));
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut peer = bed.connect();
+                    peer.send(post("/echo", 1 << 40));
+                    let noise = vec![b'x'; 1 << 20];
+                    while peer.try_send(&noise).is_ok() && !over.load(Ordering::SeqCst) {}
+                });
+            }
+            pause(50);
+            for _ in 0..20 {
+                assert!(bed.greet() < SOON);
+                pause(10);
+            }
+            bed.await_open(0);
+            over.store(true, Ordering::SeqCst);
+        });
+    }
+
     /// Clients that leave in the middle of a long answer take it with them.
     fn leaving_in_the_middle_of_an_answer_ends_it(setup) {
         let bed = Bed::new(setup, |_| {});

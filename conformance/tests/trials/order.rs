@@ -23,7 +23,7 @@ impl Gateway for Mixed {
     }
 }
 
-on_every_setup! {
+on_all_setups_at_once! {
     /// A later answer never comes before or into an earlier one, and no interim one does.
     fn answers_keep_the_order_of_requests(setup) {
         let bed = Bed::new(setup, |_| {});

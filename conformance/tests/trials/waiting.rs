@@ -159,22 +159,6 @@ on_every_setup! {
         bed.await_open(0);
     }
 
-    /// A thousand long polls that another thread answers.
-    fn long_polls_hold_no_worker(setup) {
-        let bed = Bed::deferring(setup, |_| {});
-        let mut polls: Vec<Peer> = (0..1000).map(|_| bed.connect()).collect();
-        for peer in &mut polls {
-            peer.send(get("/sleep?s=1.5"));
-        }
-        pause(300);
-        assert!(bed.greet() < SOON);
-        for peer in &mut polls {
-            assert_eq!(peer.answer().text(), "ok");
-            peer.send(get("/"));
-        }
-        assert!(polls.iter_mut().all(|peer| peer.answer().status == 200));
-    }
-
     /// A thousand connections of another protocol.
     fn upgraded_connections_hold_no_worker(setup) {
         let bed = Bed::new(setup, |_| {});
@@ -194,6 +178,22 @@ on_every_setup! {
 }
 
 on_all_setups_at_once! {
+    /// A thousand long polls that another thread answers.
+    fn long_polls_hold_no_worker(setup) {
+        let bed = Bed::deferring(setup, |_| {});
+        let mut polls: Vec<Peer> = (0..1000).map(|_| bed.connect()).collect();
+        for peer in &mut polls {
+            peer.send(get("/sleep?s=1.5"));
+        }
+        pause(300);
+        assert!(bed.greet() < SOON);
+        for peer in &mut polls {
+            assert_eq!(peer.answer().text(), "ok");
+            peer.send(get("/"));
+        }
+        assert!(polls.iter_mut().all(|peer| peer.answer().status == 200));
+    }
+
     /// A client that goes away while its stream waits is noticed with the next piece, in whichever way it went.
     fn a_stream_ends_with_its_client(setup) {
         let bed = Bed::new(setup, |_| {});
