@@ -21,7 +21,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
@@ -201,7 +201,7 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Serves on threads of its own.
+    /// Serves on threads of its own, until it is stopped or the result is dropped.
     ///
     /// # Errors
     /// There is no address, the settings cannot work, or no thread is left.
@@ -233,7 +233,12 @@ impl Server {
         };
         let running = start(doors.collect(), self.gateway, self.settings).map_err(ServerError::Start)?;
         let running = Arc::new(running);
-        self.handle.state().running = Some(Arc::clone(&running));
+        let mut state = self.handle.state();
+        state.running = Arc::downgrade(&running);
+        if let Some(within) = state.stop {
+            running.request_stop(within);
+        }
+        drop(state);
         Ok(running)
     }
 
@@ -257,10 +262,20 @@ pub struct Handle {
 
 #[derive(Default)]
 struct State {
-    running: Option<Arc<Running>>,
+    /// Not to be kept alive by its handles, since dropping it is a way to end it.
+    running: Weak<Running>,
     /// How long requests under way may take, once a stop was asked for.
     stop: Option<Duration>,
     interrupt: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl State {
+    /// Lets a server that runs know of a stop that was asked for.
+    fn request_stop(&self) {
+        if let (Some(running), Some(within)) = (self.running.upgrade(), self.stop) {
+            running.request_stop(within);
+        }
+    }
 }
 
 impl fmt::Debug for Handle {
@@ -277,41 +292,45 @@ impl Handle {
             let mut state = self.state();
             state.stop.get_or_insert(within);
             self.shared.1.notify_all();
-            state.running.clone()
+            state.running.upgrade()
         };
         running.map_or_else(Stopped::default, |running| running.stop(within))
     }
 
     /// Asks the server to end, and returns at once; for signal handlers.
     pub fn request_stop(&self, within: Duration) {
-        self.state().stop.get_or_insert(within);
+        let mut state = self.state();
+        state.stop.get_or_insert(within);
+        state.request_stop();
         self.shared.1.notify_all();
     }
 
     /// Cuts what a stop under way still waits for.
     pub fn cut(&self) {
-        let running = self.state().running.clone();
-        running.iter().for_each(|running| running.cut());
+        if let Some(running) = self.running() {
+            running.cut();
+        }
     }
 
     /// Ends the server at once and makes [`Server::run`] return this error.
     pub fn interrupt(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
         let mut state = self.state();
         state.interrupt.get_or_insert(error.into());
-        state.stop.get_or_insert(Duration::ZERO);
+        state.stop = Some(Duration::ZERO);
+        state.request_stop();
         self.shared.1.notify_all();
     }
 
     /// The counters now; `None` if the server does not run.
     pub fn stats(&self) -> Option<Snapshot> {
-        self.state().running.as_ref().map(|running| running.stats())
+        self.running().map(|running| running.stats())
     }
 
     /// Lets the server run until a stop is asked for, and ends it then.
     pub fn wait_until_stopped(&self, running: &Running) -> Stopped {
         let within = self.wait();
         let stopped = running.stop(within);
-        self.state().running = None;
+        self.state().running = Weak::new();
         stopped
     }
 
@@ -324,6 +343,10 @@ impl Handle {
             }
             state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn running(&self) -> Option<Arc<Running>> {
+        self.state().running.upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,9 +6,10 @@
 use std::io;
 
 use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
-use cherrystone_core::{Connection, Env, Head, HeadBuf, Instant, Link, Violation};
+use cherrystone_core::{Cause, Connection, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
+use crate::guard::guarded;
 use crate::shared::Shared;
 use crate::sockets::{PeerAddr, Stream};
 use crate::stats::Count;
@@ -35,6 +36,8 @@ pub struct Client {
     greedy: bool,
     /// Whether the sending side ends when everything is sent.
     ending: bool,
+    /// Whether the peer takes nothing, so that what is on its way to it is not to occupy the kernel either.
+    hopeless: bool,
     /// Whether the socket was given patience for reads of a worker that stays.
     pub(crate) patient: bool,
 }
@@ -102,6 +105,7 @@ impl Client {
             request: None,
             greedy: false,
             ending: false,
+            hopeless: false,
             patient: false,
         }
     }
@@ -190,16 +194,51 @@ impl Client {
         if failed {
             shared.stats.add(Count::StageFailures);
             self.record(shared);
-            self.ongoing = None;
             self.request = None;
+            let ongoing = self.ongoing.take();
+            guarded(|| drop(ongoing));
         }
         failed
     }
 
-    /// Drops the socket: with a reset if what was sent must not look complete.
+    /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.
+    pub fn give_up(&mut self, shared: &Shared, env: &Env<'_>) {
+        let ongoing = self.ongoing.take();
+        guarded(|| drop(ongoing));
+        self.link.conn.abort(env, &mut self.link.tx);
+        self.link.conn.end_upgrade();
+        self.record(shared);
+        self.request = None;
+    }
+
+    /// Ends the connection because the server ends, and says whether that cut anything off.
+    pub fn cut(mut self, shared: &Shared, env: &Env<'_>) -> bool {
+        let cause = self.link.conn.deadline().map(|deadline| deadline.cause);
+        let is_cut = cause != Some(Cause::Linger) && !self.link.conn.is_idle();
+        if is_cut {
+            self.link.conn.abort(env, &mut self.link.tx);
+            // Whoever does not take this at once is not waited for.
+            let _ = self.write(env);
+        }
+        self.finish(shared);
+        is_cut
+    }
+
+    /// Takes note of an error that ends the connection, and gives what is outgoing, an alert perhaps, one try.
+    pub fn fail(&mut self, error: &io::Error, env: &Env<'_>) {
+        self.hopeless = error.kind() == io::ErrorKind::TimedOut;
+        if !self.hopeless {
+            let _ = self.write(env);
+        }
+    }
+
+    /// Drops the socket: with a reset if what was sent must not look complete, or is not taken.
     pub(crate) fn hang_up(self) {
-        if self.link.conn.is_cut() {
-            self.stream.reset();
+        let Self { link, stream, ongoing, hopeless, .. } = self;
+        // The destructor of a payload is the application's own.
+        guarded(|| drop(ongoing));
+        if hopeless || link.conn.is_cut() {
+            stream.reset();
         }
     }
 }

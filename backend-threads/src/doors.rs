@@ -18,6 +18,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::guard::guarded;
 use crate::observer::tell;
 use crate::shared::{Door, Shared};
 use crate::sockets::AcceptError;
@@ -83,7 +84,7 @@ impl Doors {
             match door.listener.accept() {
                 Ok(stream) => {
                     let env = clock.env(&shared.settings.config);
-                    let stage = door.stages.as_ref().map(|stages| stages());
+                    let Some(stage) = guarded(|| door.stages.as_ref().map(|stages| stages())) else { continue };
                     let mut client = Box::new(Client::new(&env, stream, stage, Arc::clone(&door.endpoint)));
                     shared.stats.add(Count::Accepted);
                     tell(shared, |observer| observer.opened(&client.peer));

@@ -6,14 +6,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use cherrystone_core::Event;
-use cherrystone_core::gateway::{Advance, Port};
+use cherrystone_core::gateway::{Advance, Mode, Port};
 
 use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
+use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
 use crate::port::BlockingPort;
 use crate::shared::Shared;
@@ -24,8 +24,6 @@ use crate::workers::Executor;
 const STAY: Duration = Duration::from_millis(5);
 /// Octets of output at which a payload waits for the client.
 const MARK: usize = 64 << 10;
-/// Requests of one connection that a worker serves before it lets another job have its turn.
-const TURN: usize = 64;
 
 /// What the jobs of one loop have in common.
 pub struct Desk {
@@ -59,8 +57,8 @@ pub struct Job {
 /// What a worker is to do.
 #[derive(Debug)]
 pub enum Task {
-    /// Serve the connection, with waiting, until it is idle; its ongoing answer is woken by this waker.
-    Serve(Option<Arc<ConnectionWaker>>),
+    /// Serve the connection, with waiting, until it is idle; its ongoing answers are woken by this waker.
+    Serve(Arc<ConnectionWaker>),
     /// Answer the request that is due, and nothing else.
     Answer,
 }
@@ -98,14 +96,23 @@ impl Job {
     }
 
     fn back(self) {
+        // A loop that has ended takes nothing back.
+        if self.desk.shared.is_cutting() {
+            return self.leave();
+        }
         self.desk.inbox.send(Note::Back(self.token, self.client));
     }
 
-    /// Lets other jobs go first. A crew that takes no more leaves the connection to the loop.
+    /// Lets other jobs go first. A crew that takes no more leaves the connection to the loop, which has to know if it does not
+    /// wait for its application.
     fn requeue(self) {
-        let crew = Arc::clone(&self.desk.crew);
-        if let Err(rejected) = crew.try_submit(self) {
-            rejected.into_job().back();
+        let (crew, inbox, token) = (Arc::clone(&self.desk.crew), Arc::clone(&self.desk.inbox), self.token);
+        let Err(rejected) = crew.try_submit(self) else { return };
+        let job = rejected.into_job();
+        let goes_on = job.client.ongoing.is_some();
+        job.back();
+        if goes_on {
+            inbox.send(Note::Wake(token));
         }
     }
 
@@ -124,30 +131,43 @@ impl Job {
         let mut port = BlockingPort::new(link, stream, clock, shared).to(peer);
         let answered = request.answer(&mut port, peer);
         *ongoing = request.conclude(answered, shared, peer);
+        clock.tick();
         self.client.observe(shared);
         if self.desk.shared.is_stopping() {
             self.client.link.conn.retire();
         }
     }
 
-    /// Serves the connection until it waits for something that needs no worker.
+    /// Serves the connection until it waits for something that needs no worker, or a job waits for this one.
     fn serve(&mut self, clock: &mut Clock) -> Fate {
-        for _ in 0..TURN {
-            match self.step(clock) {
-                Ok(None) => {}
-                Ok(Some(fate)) => return fate,
-                Err(error) => return if is_stage_failure(&error) { Fate::Park } else { Fate::Drop },
+        loop {
+            match guarded(|| self.step(clock)) {
+                Some(Ok(None)) => {}
+                Some(Ok(Some(fate))) => return fate,
+                Some(Err(error)) if is_stage_failure(&error) => return Fate::Park,
+                Some(Err(error)) => {
+                    self.client.fail(&error, &clock.env(&self.desk.shared.settings.config));
+                    return Fate::Drop;
+                }
+                None => {
+                    let shared = &self.desk.shared;
+                    shared.stats.add(Count::Panics);
+                    self.client.give_up(shared, &clock.env(&shared.settings.config));
+                }
             }
             if self.desk.crew.waiting() {
                 return Fate::Requeue;
             }
         }
-        Fate::Requeue
     }
 
     /// One request, or one wait.
     fn step(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
+        if self.client.is_ending() {
+            return self.end(clock).map(Some);
+        }
         if self.client.has_request() {
+            self.say_before(clock)?;
             self.answer(clock);
         }
         if let Some(fate) = self.pull(clock)? {
@@ -186,10 +206,7 @@ impl Job {
                     return Ok(Some(Fate::Drop));
                 }
                 self.client.end();
-                let Client { link, stream, .. } = &mut *self.client;
-                BlockingPort::new(link, stream, clock, &desk.shared).drain()?;
-                self.client.write(&clock.env(&desk.shared.settings.config))?;
-                return Ok(Some(Fate::Park));
+                return self.end(clock).map(Some);
             }
             Ok(Event::Closed) => return Ok(Some(Fate::Drop)),
             Ok(Event::NeedResponse | Event::NeedContinue | Event::Upgraded) => {
@@ -204,6 +221,28 @@ impl Job {
         Ok(None)
     }
 
+    /// Says the last, and ends our side; the loop then listens on.
+    fn end(&mut self, clock: &mut Clock) -> io::Result<Fate> {
+        let shared = &self.desk.shared;
+        let Client { link, stream, .. } = &mut *self.client;
+        BlockingPort::new(link, stream, clock, shared).drain()?;
+        self.client.write(&clock.env(&shared.settings.config))?;
+        Ok(Fate::Park)
+    }
+
+    /// Says what earlier answers left, before a handler that may take its time: it is no business of theirs.
+    fn say_before(&mut self, clock: &Clock) -> io::Result<()> {
+        let shared = &self.desk.shared;
+        let Client { link, request, .. } = &*self.client;
+        if link.pending() > 0
+            && let Some(request) = request
+            && shared.gateway.mode(request.head.head()) == Mode::Blocking
+        {
+            self.client.write(&clock.env(&shared.settings.config))?;
+        }
+        Ok(())
+    }
+
     /// Goes on with an answer whose handler has returned.
     fn pull(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
         let Task::Serve(waker) = &self.task else { return Ok(None) };
@@ -213,15 +252,20 @@ impl Job {
             if shared.is_stopping() {
                 link.conn.retire();
             }
-            let waker = waker.as_ref().map_or_else(|| Waker::noop().clone(), ConnectionWaker::waker);
-            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker);
+            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker());
             match advance {
                 Advance::Finished => {
                     *ongoing = None;
                     self.client.observe(shared);
                     break;
                 }
-                Advance::Room => BlockingPort::new(link, stream, clock, shared).drain()?,
+                Advance::Room => {
+                    BlockingPort::new(link, stream, clock, shared).drain()?;
+                    // However fast a client takes a long answer, others get their turn.
+                    if self.desk.crew.waiting() {
+                        return Ok(Some(Fate::Requeue));
+                    }
+                }
                 Advance::Waker | Advance::Input => {
                     BlockingPort::new(link, stream, clock, shared).drain()?;
                     return Ok(Some(Fate::Park));

@@ -11,6 +11,7 @@
 mod client;
 mod clock;
 mod doors;
+mod guard;
 mod inbox;
 mod job;
 mod observer;
@@ -26,6 +27,7 @@ pub mod workers;
 pub use client::{Client, Read, Request, Written};
 pub use clock::{Clock, system_instant};
 pub use doors::Doors;
+pub use guard::guarded;
 pub use inbox::{ConnectionWaker, Inbox, Note};
 pub use job::{Desk, Job, Task};
 pub use observer::{ErrorBody, Observer, Record, refuse};

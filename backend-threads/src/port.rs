@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Peer, Port};
-use cherrystone_core::{Env, Instant, Link, Violation};
+use cherrystone_core::{Cause, Env, Instant, Link, Violation};
 
 use crate::client::{Request, stalled};
 use crate::clock::{Clock, system_instant};
@@ -19,6 +19,13 @@ use crate::sockets::{PeerState, Stream};
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// How much a read has room for.
 const READ: usize = 16 << 10;
+
+/// What a port waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Sending,
+    Receiving,
+}
 
 /// A port that waits.
 pub struct BlockingPort<'p> {
@@ -47,10 +54,13 @@ impl<'p> BlockingPort<'p> {
         Self { peer: Some(peer), ..self }
     }
 
-    /// The end of a wait that began now.
-    fn wait_ends(&self) -> std::time::Instant {
+    /// The end of a wait that began now, for a peer that is to send or to take something. The other deadline does not count: it
+    /// may have passed while this one matters.
+    fn wait_ends(&self, side: Side) -> std::time::Instant {
         let look_up = self.clock.now() + LOOK_UP;
-        system_instant(self.link.conn.deadline().map_or(look_up, |deadline| deadline.at.min(look_up)))
+        let deadline = self.link.conn.deadline();
+        let ours = deadline.filter(|deadline| (deadline.cause == Cause::Send) == (side == Side::Sending));
+        system_instant(ours.map_or(look_up, |deadline| deadline.at.min(look_up)))
     }
 
     fn go_on(&mut self) -> io::Result<Instant> {
@@ -92,6 +102,8 @@ impl<'p> BlockingPort<'p> {
 
 impl Port for BlockingPort<'_> {
     fn parts(&mut self) -> (&mut Link, Env<'_>) {
+        // A handler may have taken its time.
+        self.clock.tick();
         if self.shared.is_stopping() {
             self.link.conn.retire();
         }
@@ -102,12 +114,13 @@ impl Port for BlockingPort<'_> {
         // The peer may be waiting for what is queued before it sends more.
         self.drain()?;
         self.go_on()?;
-        self.receive(self.wait_ends())
+        self.receive(self.wait_ends(Side::Receiving))
     }
 
     fn drain(&mut self) -> io::Result<()> {
-        loop {
-            let until = self.wait_ends();
+        while self.link.pending() > 0 {
+            self.go_on()?;
+            let until = self.wait_ends(Side::Sending);
             let out = self.link.outgoing().map_err(io::Error::other)?;
             if out.is_empty() {
                 return Ok(());
@@ -118,11 +131,12 @@ impl Port for BlockingPort<'_> {
                 Err(error) => return Err(error),
             };
             if sent < out.len() {
-                self.go_on()?;
+                self.clock.tick();
             }
             let env = self.clock.env(&self.shared.settings.config);
             self.link.sent(&env, sent).map_err(stalled)?;
         }
+        Ok(())
     }
 
     fn refuse(&mut self, why: Violation) {

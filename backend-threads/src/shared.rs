@@ -10,6 +10,7 @@ use std::time::Duration;
 use cherrystone_core::gateway::{Endpoint, Gateway};
 use cherrystone_core::{Config, Instant, Stage};
 
+use crate::guard::guarded;
 use crate::inbox::Inbox;
 use crate::observer::{Observer, tell};
 use crate::sockets::Listener;
@@ -136,7 +137,7 @@ impl Shared {
         self.phase.load(Ordering::Acquire) == CUTTING
     }
 
-    /// Ends serving: what is under way may take until `cut_at`. Repeated, it can only bring the end nearer.
+    /// Ends serving: what is under way may take until `cut_at`, which the loops see to. Repeated, it can only bring the end nearer.
     pub fn stop(&self, cut_at: Instant) {
         self.cut_at.fetch_min(cut_at.as_nanos(), Ordering::AcqRel);
         self.enter(STOPPING);
@@ -155,6 +156,15 @@ impl Shared {
     /// When a stopping server cuts what is under way.
     pub fn cut_at(&self) -> Instant {
         Instant::from_nanos(self.cut_at.load(Ordering::Acquire))
+    }
+
+    /// Drops what workers sent to loops that have ended, so that no client hangs on to a server that is no more.
+    pub(crate) fn discard_notes(&self) {
+        for inbox in self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            while let Some(note) = inbox.take() {
+                guarded(|| drop(note));
+            }
+        }
     }
 
     fn enter(&self, phase: u8) {

@@ -104,6 +104,8 @@ counters! {
     Pauses pauses;
     /// TLS sessions that failed.
     StageFailures stage_failures;
+    /// Connections with something under way that a stop cut at its deadline.
+    Cut cut;
 }
 
 impl Stats {
