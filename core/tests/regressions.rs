@@ -146,7 +146,7 @@ fn content_is_refused_by_an_answer_before_100_whether_it_has_come_or_not() {
 #[test]
 fn nobody_is_late_once_the_trailers_or_a_fault_have_come() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for (first, then) in [("0\r\nA: b\r\n", "\r\n"), ("5\r\nhel", "lo!!")] {
+    for (first, then) in [("0\r\nA: b\r\n", "\r\n"), ("5", "x")] {
         let mut talk = Talk::new().hear(chunked).hear(first);
         let env = Env { config: &talk.config, now: talk.now, date: None };
         assert!(matches!(talk.conn.poll(&env, &mut talk.rx), Ok(Event::Request(_))));

@@ -117,7 +117,7 @@ fn walk(body: &[u8], config: &Config) -> Result<Walk, ()> {
         let size = if text.is_empty() && digits > 0 { 0 } else { u64::from_str_radix(text, 16).map_err(drop)? };
         self::extensions(extensions)?;
         overhead += extra(line);
-        if overhead > limits.chunk_overhead as usize || extra(line) > 0 && line.len() >= limits.chunk_line as usize {
+        if overhead > limits.chunk_overhead as usize || extra(line) > 0 && line.len() > limits.chunk_line as usize {
             return Err(());
         }
         announced = announced.checked_add(size).filter(|sum| *sum <= limits.body).ok_or(())?;

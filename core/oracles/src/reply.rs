@@ -112,9 +112,17 @@ fn respond(watched: &mut Watched<'_>, said: &Said) {
     if begun.is_err() {
         return;
     }
+    let head = matches!(said.request, Asked::Head) || status == Status::NOT_MODIFIED;
     for (n, piece) in said.content.iter().enumerate() {
-        let written = if n % 2 == 0 { watched.write(piece) } else { watched.frame(piece) };
-        written.expect("as announced");
+        // The last octet goes out alone, so that one is missing before it.
+        let (most, last) = piece.split_at(piece.len().saturating_sub(1));
+        for part in [most, last] {
+            if size != Size::Unknown && !part.is_empty() && !head {
+                assert_eq!(watched.finish(&Lines::new()), Err(Misuse::TooLittle), "content is missing");
+            }
+            let written = if n % 2 == 0 { watched.write(part) } else { watched.frame(part) };
+            written.expect("as announced");
+        }
     }
     assert_eq!(watched.write(b"!").is_err(), size != Size::Unknown, "beyond what was announced");
     let finished = watched.finish(&trailers);

@@ -158,8 +158,8 @@ impl Chunked {
 
     /// Counts one octet that is neither a size digit that could matter nor part of the line end.
     fn charge(&mut self, octets: u32, limits: &Limits) -> Result<(), Kind> {
-        self.overhead += 1;
-        let fits = octets < limits.chunk_line && self.overhead <= limits.chunk_overhead;
+        self.overhead = self.overhead.saturating_add(1);
+        let fits = octets <= limits.chunk_line && self.overhead <= limits.chunk_overhead;
         if fits { Ok(()) } else { Err(Kind::ChunkOverhead) }
     }
 

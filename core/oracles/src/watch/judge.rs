@@ -9,6 +9,8 @@ impl Watched<'_> {
         let open = self.asked != Asked::Nothing && !self.is_answered();
         let over = self.violated || self.given_up || self.shut || self.switched;
         self.waits &= self.conn.consumed() == self.request_at;
+        let hopeless = self.rx.is_closed() && matches!(seen, Seen::NeedInput | Seen::NeedContinue);
+        assert!(!hopeless, "waits for a peer that has gone: {self:?}");
         match seen {
             Seen::Request(request) => {
                 assert!(!over && !self.said_close && !open, "a request that must not be seen: {self:?}");
