@@ -145,7 +145,7 @@ on_all_setups_at_once! {
         } else {
             assert!(waited < LATEST, "{waited:?}");
         }
-        bed.await_open(1);
+        bed.await_open(0);
         assert_eq!(bed.running.stats().stalled, 4);
         assert!(stuck.iter_mut().all(|peer| peer.fate().is_err()), "an answer that was cut ended regularly");
     }
