@@ -32,6 +32,10 @@ impl EventLoop {
     pub(crate) fn progress(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
         client.link.wake(&mut self.pool);
         let before = client.link.conn.consumed();
+        let is_waiting = client.ongoing.is_none() && self.slots[key].readable;
+        if is_waiting && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
+            self.take_in(key, client)?;
+        }
         for _ in 0..ROUNDS {
             if client.link.conn.consumed() - before > INPUT {
                 break;
@@ -163,16 +167,23 @@ impl EventLoop {
         if client.link.pending() > 0 {
             self.write(client)?;
         }
-        let slot = &mut self.slots[key];
-        if !slot.readable {
+        if !self.slots[key].readable {
             return Ok(Some(Next::Wait));
         }
+        self.take_in(key, client)?;
+        Ok(None)
+    }
+
+    /// Reads once.
+    #[inline]
+    fn take_in(&mut self, key: usize, client: &mut Client) -> io::Result<()> {
+        let slot = &mut self.slots[key];
         slot.readable = match client.read()? {
             Read::Some => true,
             Read::Last => slot.ended,
             Read::Nothing | Read::End => false,
         };
-        Ok(None)
+        Ok(())
     }
 
     /// Goes on with an answer whose handler has returned, or with another protocol.

@@ -4,6 +4,7 @@
 //! a loop and the workers, in a box.
 
 use std::io;
+use std::time::Duration;
 
 use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
 use cherrystone_core::{Cause, Connection, Env, Head, HeadBuf, Instant, Link, Violation};
@@ -142,6 +143,13 @@ impl Client {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Some),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether its time is up as far as we know. What the socket has got by now came in time for all we know: a server that was
+    /// held up has to read it before it judges.
+    #[inline]
+    pub fn is_overdue(&self, env: &Env<'_>) -> bool {
+        self.link.conn.patience(env.now) == Some(Duration::ZERO)
     }
 
     /// Writes what the socket takes of what is queued.

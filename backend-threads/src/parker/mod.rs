@@ -230,7 +230,10 @@ impl Parker {
         let mut expired = std::mem::take(&mut self.expired);
         self.timers.expired(self.clock.now(), &mut expired);
         for (key, entry) in expired.drain(..) {
-            if self.slots.get_mut(key).is_some_and(|slot| slot.armed.fires(entry)) {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            if slot.armed.fires(entry) {
+                // Its event may be yet to come.
+                slot.readable = true;
                 self.drive(key);
             }
         }

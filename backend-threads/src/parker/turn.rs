@@ -29,6 +29,9 @@ impl Parker {
             return self.await_application(key, client);
         }
         client.link.wake(&mut self.pool);
+        if self.slots[key].readable && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
+            self.read(key, client)?;
+        }
         for _ in 0..ROUNDS {
             if let Some(next) = self.round(key, client)? {
                 return Ok(next);

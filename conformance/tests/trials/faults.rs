@@ -4,11 +4,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use cherrystone::gateway::{Done, Exchange, Failure};
-use cherrystone::{Head, Size, Status};
+use cherrystone::{Head, Pace, Settings, Size, Status};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 use crate::common::*;
 
@@ -29,7 +31,33 @@ fn half(head: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
     writer.finish()
 }
 
+/// Waits until the client has gone, and says so.
+fn await_departure(departed: Sender<bool>) -> impl Fn(Head<'_>, Exchange<'_>) -> Result<Done, Failure> + Send + Sync {
+    move |head, mut exchange| {
+        if head.path() == "/wait" {
+            let gone = (0..200).any(|_| {
+                pause(10);
+                exchange.is_client_gone()
+            });
+            departed.send(gone).unwrap();
+        }
+        exchange.respond(Status::OK, &[], "ok")
+    }
+}
+
 on_all_setups_at_once! {
+    /// A handler may ask whether its client has gone.
+    fn a_handler_learns_that_its_client_has_gone(setup) {
+        let (sender, receiver) = channel();
+        let bed = Bed::of(setup, OnWorkers(await_departure(sender)), |_| {});
+        let mut peer = bed.connect();
+        peer.send(get("/wait"));
+        pause(50);
+        peer.reset();
+        assert!(receiver.recv().unwrap(), "it was never told");
+        bed.await_open(0);
+    }
+
     /// More panics than there are workers leave as many workers.
     fn panics_cost_one_exchange_each(setup) {
         let bed = Bed::new(setup, |_| {});
@@ -176,19 +204,20 @@ on_all_setups_at_once! {
     }
 }
 
-/// A server in a process of its own that may have 64 descriptors.
-struct Cramped {
+/// A server in a process of its own.
+struct Apart {
     child: Child,
     /// Kept open, since the child goes on talking.
     _output: Box<dyn Iterator<Item = std::io::Result<String>>>,
     address: SocketAddr,
 }
 
-impl Cramped {
-    fn start(setup: Setup) -> Self {
+impl Apart {
+    /// Starts the test of this name, which has to say where it serves and to end with its input.
+    fn start(test: &str, setup: Setup) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["faults::a_server_with_few_descriptors", "--exact", "--ignored", "--nocapture"])
-            .env("CRAMPED", format!("{setup:?}"))
+            .args([&format!("faults::{test}"), "--exact", "--ignored", "--nocapture"])
+            .env("SETUP", format!("{setup:?}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -196,6 +225,21 @@ impl Cramped {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines.find_map(|line| line.unwrap().split("serving at ").nth(1)?.parse().ok());
         Self { child, _output: Box::new(lines), address: address.expect("the server says where it is") }
+    }
+
+    /// The other side of `start`: serves until the input ends. None if it is not run by another test.
+    fn serve(change: impl FnOnce(&mut Settings), ready: impl FnOnce()) -> Option<Bed> {
+        let name = std::env::var("SETUP").ok()?;
+        let setups = [Setup::Threads, Setup::Inline, Setup::Blocking, Setup::Loops];
+        let bed = Bed::new(setups.into_iter().find(|setup| format!("{setup:?}") == name)?, change);
+        ready();
+        println!("serving at {}", bed.address);
+        std::io::stdin().lines().for_each(drop);
+        Some(bed)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Processor time that it has used.
@@ -207,7 +251,7 @@ impl Cramped {
     }
 }
 
-impl Drop for Cramped {
+impl Drop for Apart {
     fn drop(&mut self) {
         // It ends with its input.
         drop(self.child.stdin.take());
@@ -215,26 +259,20 @@ impl Drop for Cramped {
     }
 }
 
-/// The other half of [`running_out_of_descriptors_is_survived`], run in a process of its own by it.
+/// The other half of [`running_out_of_descriptors_is_survived`].
 #[test]
 #[ignore = "run by another test, in a process of its own"]
 fn a_server_with_few_descriptors() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let Ok(name) = std::env::var("CRAMPED") else { return };
-    let setups = [Setup::Threads, Setup::Inline, Setup::Blocking, Setup::Loops];
-    let setup = setups.into_iter().find(|setup| format!("{setup:?}") == name).unwrap();
-    let bed = Bed::new(setup, |_| {});
-    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
-    println!("serving at {}", bed.address);
-    std::io::stdin().lines().for_each(drop);
-    assert!(bed.running.stats().pauses > 0, "it has never run out");
+    let few = Rlimit { current: Some(64), maximum: Some(64) };
+    let bed = Apart::serve(|_| {}, || setrlimit(Resource::Nofile, few).unwrap());
+    assert!(bed.is_none_or(|bed| bed.running.stats().pauses > 0), "it has never run out");
 }
 
 /// A server that runs out of descriptors serves whom it has, does not spin, and recovers.
 #[test]
 fn running_out_of_descriptors_is_survived() {
     at_once(|setup| {
-        let cramped = Cramped::start(setup);
+        let cramped = Apart::start("a_server_with_few_descriptors", setup);
         let mut first = Peer::connect(cramped.address);
         first.send(get("/"));
         assert_eq!(first.answer().status, 200);
@@ -250,5 +288,42 @@ fn running_out_of_descriptors_is_survived() {
         let mut late = Peer::connect(cramped.address);
         late.send(get("/"));
         assert_eq!(late.answer().status, 200);
+    });
+}
+
+/// The other half of [`being_stopped_and_continued_is_no_fault_of_the_clients`].
+#[test]
+#[ignore = "run by another test, in a process of its own"]
+fn a_server_with_short_limits() {
+    let limit = Duration::from_millis(300);
+    let times = |settings: &mut Settings| {
+        let times = &mut settings.config.timeouts;
+        (times.idle, times.head) = (limit, limit);
+        times.body = Pace { grace: limit, rate: 1 };
+    };
+    drop(Apart::serve(times, || {}));
+}
+
+/// What came in time is served, even if the process was stopped until its time was over.
+#[test]
+fn being_stopped_and_continued_is_no_fault_of_the_clients() {
+    at_once(|setup| {
+        let held_up = Apart::start("a_server_with_short_limits", setup);
+        let mut peers: Vec<Peer> = (0..4).map(|_| Peer::connect(held_up.address)).collect();
+        peers[0].send(get("/"));
+        assert_eq!(peers[0].answer().status, 200);
+        peers[1].send("GET / HT");
+        peers[2].send(post("/echo", 5) + "he");
+        pause(50);
+        held_up.signal(Signal::STOP);
+        peers[0].send(get("/"));
+        peers[1].send("TP/1.1\r\nHost: a\r\n\r\n");
+        peers[2].send("llo");
+        peers[3].send(get("/"));
+        pause(600);
+        held_up.signal(Signal::CONT);
+        for peer in &mut peers {
+            assert_eq!(peer.answer().status, 200);
+        }
     });
 }

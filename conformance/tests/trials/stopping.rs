@@ -254,6 +254,33 @@ on_all_setups_at_once! {
         assert_eq!(running.stop(LONG).cut, 0);
     }
 
+    /// A listener that was passed in goes on for those who share it; a socket file of our own goes with us.
+    fn listeners_are_left_as_they_should_be(setup) {
+        let serve = |server: Server| server.backend(setup.backend()).settings(settings(setup)).start().unwrap();
+        let gateway = |_: Head<'_>, exchange: Exchange<'_>| exchange.respond(Status::OK, &[], "ok");
+        let shared = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = shared.local_addr().unwrap();
+        let running = serve(Server::new(gateway).listener(shared.try_clone().unwrap().try_into().unwrap()));
+        let mut peer = Peer::connect(address);
+        peer.send(get("/"));
+        assert_eq!(peer.answer().status, 200);
+        running.stop(LONG);
+        let late = TcpStream::connect(address).unwrap();
+        shared.set_nonblocking(true).unwrap();
+        shared.accept().unwrap();
+        drop(late);
+
+        let path = std::env::temp_dir().join(format!("cherrystone-{}-{setup:?}.sock", std::process::id()));
+        let running = serve(Server::new(gateway).bind(format!("unix:{}", path.display())).unwrap());
+        let mut peer = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        peer.write_all(get("/").as_bytes()).unwrap();
+        let mut status = [0; 12];
+        std::io::Read::read_exact(&mut peer, &mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        running.stop(LONG);
+        assert!(!path.exists());
+    }
+
     /// A hundred lives at one port.
     fn a_server_may_start_and_stop_a_hundred_times(setup) {
         let bed = Bed::new(setup, |_| {});

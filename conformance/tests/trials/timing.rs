@@ -1,10 +1,11 @@
 //! Does every wait end, and when it should?
 
+use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cherrystone::gateway::{Done, Exchange, Failure};
-use cherrystone::{Date, Head, Pace, Server, Status};
+use cherrystone::{Date, Head, Pace, Server, Settings, Status};
 
 use crate::common::*;
 
@@ -144,7 +145,7 @@ on_all_setups_at_once! {
         } else {
             assert!(waited < LATEST, "{waited:?}");
         }
-        bed.await_open(1);
+        bed.await_open(0);
         assert_eq!(bed.running.stats().stalled, 4);
         assert!(stuck.iter_mut().all(|peer| peer.fate().is_err()), "an answer that was cut ended regularly");
     }
@@ -208,5 +209,50 @@ on_all_setups_at_once! {
             peer.end();
         }
         bed.await_open(0);
+    }
+
+    /// A size that cannot work is refused at the start; every other one works as it says.
+    fn odd_sizes_work_or_are_refused(setup) {
+        type Change = fn(&mut Settings);
+        let start = |change: Change| {
+            let mut settings = settings(setup);
+            change(&mut settings);
+            let server = Server::new(|_: Head<'_>, mut exchange: Exchange<'_>| {
+                let mut content = Vec::new();
+                exchange.body().read_to_end(&mut content)?;
+                exchange.respond(Status::OK, &[], content)
+            });
+            let server = server.backend(setup.backend()).settings(settings).bind("127.0.0.1:0").unwrap();
+            let address = server.addresses().find_map(|address| address.tcp()).unwrap();
+            server.start().map(|running| (running, address))
+        };
+        let refused: [Change; 7] = [
+            |s| s.config.limits.head = 0,
+            |s| s.config.limits.head = 64,
+            |s| s.config.limits.head = u32::MAX,
+            |s| s.config.limits.requests = 0,
+            |s| s.min_threads = 0,
+            |s| s.max_threads = 0,
+            |s| (s.min_threads, s.max_threads) = (5, 4),
+        ];
+        for (n, change) in refused.into_iter().enumerate() {
+            assert!(start(change).is_err(), "number {n}");
+        }
+        let working: [(Change, u16); 8] = [
+            (|s| (s.config.limits.head, s.config.limits.target) = (256, 256), 200),
+            (|s| s.config.limits.body = 0, 413),
+            (|s| s.config.limits.body = u64::MAX, 200),
+            (|s| s.queue = 0, 200),
+            (|s| s.max_connections = 0, 503),
+            (|s| s.max_connections = 1, 200),
+            (|s| s.loops = 0, 200),
+            (|s| s.inline_body = 0, 200),
+        ];
+        for (n, (change, status)) in working.into_iter().enumerate() {
+            let (_running, address) = start(change).unwrap();
+            let mut peer = Peer::connect(address);
+            peer.send(post("/echo", 5) + "hello");
+            assert_eq!(peer.answer().status, status, "number {n}");
+        }
     }
 }
