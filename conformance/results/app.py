@@ -10,8 +10,8 @@ def app(environ, start_response):
     path = environ.get("PATH_INFO", "")
     if path == "/discard":
         return answer(start_response, "200 OK", b"ok")
-    if environ["REQUEST_METHOD"] == "CONNECT":
-        return answer(start_response, "501 Not Implemented", b"no tunnels here")
+    if environ["REQUEST_METHOD"] == "CONNECT" or path.lstrip("/") == "*":
+        return answer(start_response, "501 Not Implemented", b"no tunnels, no options")
     length = environ.get("CONTENT_LENGTH")
     content = read(environ["wsgi.input"], length)
     if length and len(content) != int(length):

@@ -7,7 +7,7 @@ binmode STDIN;
 binmode STDOUT;
 $| = 1;
 my $path = $ENV{PATH_INFO} // '/';
-status(501) if $ENV{REQUEST_METHOD} eq 'CONNECT';
+status(501) if $ENV{REQUEST_METHOD} eq 'CONNECT' || $path eq '/*';
 answer('ok') if $path eq '/discard';
 my $content = do { local $/; <STDIN> } // '';
 my $length = $ENV{CONTENT_LENGTH};

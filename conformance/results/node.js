@@ -20,6 +20,7 @@ function answer(response, status, content) {
 
 function handle(request, response) {
   const path = new URL(request.url, 'http://any').pathname;
+  if (request.url === '*') return answer(response, 501, 'no options');
   if (path === '/discard') return answer(response, 200, 'ok');
   const parts = [];
   request.on('data', (part) => parts.push(part));

@@ -26,8 +26,8 @@ async fn main() {
 }
 
 async fn handle(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
-    if request.method() == Method::CONNECT {
-        return Ok(answer(501, "no tunnels here"));
+    if request.method() == Method::CONNECT || request.uri().path() == "*" {
+        return Ok(answer(501, "no tunnels, no options"));
     }
     let path = request.uri().path().to_owned();
     if path == "/discard" {

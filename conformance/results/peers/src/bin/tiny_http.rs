@@ -1,6 +1,5 @@
 //! The routes of the fixtures on tiny_http: `tiny_http PORT`.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use tiny_http::{Header, Method, Request, Response, Server};
@@ -24,8 +23,8 @@ fn main() {
 fn handle(mut request: Request) {
     let url = request.url().to_owned();
     let path = url.split('?').next().unwrap_or_default();
-    if *request.method() == Method::Connect {
-        return answer(request, 501, "no tunnels here");
+    if *request.method() == Method::Connect || path == "*" {
+        return answer(request, 501, "no tunnels, no options");
     }
     if path == "/discard" {
         return answer(request, 200, "ok");
