@@ -7,6 +7,12 @@ TEXT = [("Content-Type", "text/plain")]
 
 
 def app(environ, start_response):
+    """WSGI leaves it to applications to send no content to HEAD, and some servers rely on that."""
+    content = route(environ, start_response)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else content
+
+
+def route(environ, start_response):
     path = environ.get("PATH_INFO", "")
     if path == "/discard":
         return answer(start_response, "200 OK", b"ok")

@@ -159,8 +159,6 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             ["upgrade/switch"]
         ),
         says!("there is no protocol in a 101", |t| without(t, "Upgrade: echo\r\n"), ["upgrade/switch"]),
-            ["answer-status/404"]
-        ),
     ];
     with_state.into_iter().chain(stateless).collect()
 }
