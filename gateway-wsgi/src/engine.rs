@@ -82,6 +82,7 @@ impl Engine {
             target,
             environs: Environs::new(environ, options.users()?),
             chunked: options.chunked()?,
+            is_unlimited: options.max_body.is_none(),
             reporter,
             log: options.access_log.as_deref().map(AccessLog::open).transpose()?,
         };

@@ -46,7 +46,7 @@ impl Environs {
         Self { base, users, templates: Mutex::default() }
     }
 
-    /// The environment of a request, less what belongs to its content.
+    /// The environment of a request whose content has this length, less the content itself.
     pub(crate) fn make<'py>(
         &self,
         py: Python<'py>,
@@ -58,7 +58,7 @@ impl Environs {
         request_line(&environ, head)?;
         fields(&environ, head, length.is_some())?;
         self.peer(&environ, exchange.peer())?;
-        if let Some(length) = length.filter(|_| head.framing() != cherrystone::Framing::None) {
+        if let Some(length) = length {
             environ.set_item(intern!(py, "CONTENT_LENGTH"), PyString::new(py, &length.to_string()))?;
         }
         if let Some(facts) = exchange.tls() {

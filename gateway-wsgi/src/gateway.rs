@@ -8,7 +8,7 @@
 //! 2. What the client did wrong is not the application's failure: it is answered by its own status.
 
 use cherrystone::gateway::{Done, Exchange, Failure, Gateway};
-use cherrystone::{Head, Status, TargetForm};
+use cherrystone::{Framing, Head, Status, TargetForm};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use pyo3::{IntoPyObjectExt, intern};
@@ -28,6 +28,8 @@ pub struct WsgiGateway {
     pub(crate) target: Target,
     pub(crate) environs: Environs,
     pub(crate) chunked: Chunked,
+    /// Content has no limit of its own.
+    pub(crate) is_unlimited: bool,
     /// Is told of what went wrong.
     pub(crate) reporter: Py<PyAny>,
     pub(crate) log: Option<AccessLog>,
@@ -42,7 +44,15 @@ pub(crate) enum Target {
     Handler(Py<PyAny>),
 }
 
+/// How much content without a declared length is taken in before an application is called, if nothing else was set.
+const SPOOL_LIMIT: u64 = 1 << 30;
+
 impl Gateway for WsgiGateway {
+    fn body_limit(&self, head: Head<'_>) -> Option<u64> {
+        let is_spooled = self.chunked == Chunked::Spool && head.framing() == Framing::Chunked;
+        (is_spooled && self.is_unlimited).then_some(SPOOL_LIMIT)
+    }
+
     fn handle(&self, head: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
         if let TargetForm::Authority(_) = head.form() {
             // A tunnel is nothing that WSGI could express, and an answer of 200 would be one.
@@ -146,7 +156,12 @@ impl WsgiGateway {
         content: Content,
     ) -> PyResult<Bound<'py, PyDict>> {
         let number = talk.request_number();
-        let environ = self.environs.make(py, head, talk.exchange()?, content.length())?;
+        let length = match head.framing() {
+            Framing::Length(length) => Some(length),
+            Framing::Chunked => content.length(),
+            Framing::None => None,
+        };
+        let environ = self.environs.make(py, head, talk.exchange()?, length)?;
         environ.set_item(intern!(py, "wsgi.input"), Bound::new(py, Input::new(content, number))?)?;
         Ok(environ)
     }

@@ -56,7 +56,7 @@ impl Content {
         }
     }
 
-    /// The length, once it is known.
+    /// The length of what was taken in whole.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Empty => Some(0),
