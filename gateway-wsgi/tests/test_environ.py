@@ -300,7 +300,9 @@ def test_a_wrapper_inside_middleware_is_an_iterable(serve, tmp_path):
 
     def app(environ, start_response):
         start_response("200 OK", [])
-        return (piece.upper() for piece in environ["wsgi.file_wrapper"](open(path, "rb"), 1000))
+        with open(path, "rb") as file:
+            for piece in environ["wsgi.file_wrapper"](file, 1000):
+                yield piece.upper()
 
     assert serve(app).get().content == b"Z" * 100_000
 

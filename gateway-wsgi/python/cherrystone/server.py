@@ -9,7 +9,7 @@ import threading
 import time
 import traceback as traceback_module
 import weakref
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Optional, Tuple, Type
 
 from . import _addresses
 from ._cherrystone import Engine, FileWrapper, __version__, in_request
@@ -215,6 +215,19 @@ class HTTPServer:
         Repeating it is harmless, from any thread. A request that calls it lets the server end after its answer. A second
         ``KeyboardInterrupt`` cuts what is still waited for.
         """
+        ending = self._begin_stop()
+        if ending is None or in_request():
+            return
+        engine, thread = ending
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            engine.cut()
+            thread.join()
+            raise
+
+    def _begin_stop(self) -> Optional[Tuple[Engine, threading.Thread]]:
+        """Lets the server end, in a thread of its own: the thread that asks may be one that the server has to wait for."""
         with self._lock:
             engine, self._engine = self._engine, None
             self.ready = False
@@ -224,20 +237,13 @@ class HTTPServer:
         _running.discard(self)
         if engine is None:
             self._stopped.set()
-            return
+            return None
         within = self.shutdown_timeout
         # A negative or missing time means no limit.
         within = float("inf") if within is None or within < 0 else float(within)
-        ended = threading.Thread(target=self._end, args=(engine, within), name="cherrystone-stop")
-        ended.start()
-        if in_request():
-            return
-        try:
-            ended.join()
-        except KeyboardInterrupt:
-            engine.cut()
-            ended.join()
-            raise
+        thread = threading.Thread(target=self._end, args=(engine, within), name="cherrystone-stop")
+        thread.start()
+        return engine, thread
 
     def _end(self, engine: Engine, within: float) -> None:
         try:
@@ -249,14 +255,14 @@ class HTTPServer:
 
     @property
     def interrupt(self) -> Optional[BaseException]:
-        """Setting this to an exception ends the server at once, and ``serve`` raises it."""
+        """Setting this to an exception lets the server end, and ``serve`` raise it; it does not wait for that."""
         return self._interrupt
 
     @interrupt.setter
     def interrupt(self, value: Optional[BaseException]) -> None:
         self._interrupt = value
         if value is not None:
-            self.stop()
+            self._begin_stop()
 
     def tick(self) -> None:
         """Kept for code that names it: the native server needs no loop in Python."""
