@@ -9,7 +9,7 @@ import threading
 import time
 import traceback as traceback_module
 import weakref
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 from . import _addresses
 from ._cherrystone import Engine, FileWrapper, __version__, in_request
@@ -17,6 +17,9 @@ from ._request import Gateway, HTTPConnection, HTTPRequest
 from .workers.threadpool import ThreadPool, WorkerThread
 
 __all__ = ["Gateway", "HTTPConnection", "HTTPRequest", "HTTPServer", "ThreadPool", "WorkerThread"]
+
+#: Seconds that requests have to end when the interpreter ends and nobody has stopped the server.
+LAST_PATIENCE = 1.0
 
 #: Servers that an interpreter which ends has to stop, since their threads must not outlive it.
 _running: "weakref.WeakSet[HTTPServer]" = weakref.WeakSet()
@@ -49,6 +52,11 @@ class HTTPServer:
 
     #: Where it listens: ``(host, port)`` or the path of a unix socket. After ``prepare`` with the real port.
     _bind_addr: _addresses.Address = ("127.0.0.1", 8080)
+
+    #: Further addresses to listen at.
+    more_addresses: Sequence[_addresses.Address] = ()
+    #: All addresses that the server listens at, with real ports; a host name may have several.
+    bound_addresses: List[_addresses.Address] = []
 
     #: The class that answers requests.
     gateway: Any = None
@@ -131,6 +139,8 @@ class HTTPServer:
         self.reuse_port = reuse_port
         self.clear_stats()
         self._engine: Optional[Engine] = None
+        #: A stop under way, and the thread that it runs in.
+        self._ending: Optional[Tuple[Engine, threading.Thread]] = None
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         self._interrupt: Optional[BaseException] = None
@@ -184,14 +194,17 @@ class HTTPServer:
             if self._engine is not None:
                 raise RuntimeError("the server is prepared already")
             self._interrupt = None
+            self._ending = None
             self._stopped.clear()
             if self.software is None:
                 self.software = self.version + " Server"
-            address = _addresses.to_text(self._bind_addr)
-            if self.reuse_port and (address.startswith("unix:") or address.endswith(":0")):
-                raise ValueError("reuse_port needs a TCP address with a port, which other processes can name too")
+            texts = [_addresses.to_text(address) for address in (self._bind_addr, *self.more_addresses)]
+            if self.reuse_port and any(text.startswith("unix:") or text.endswith(":0") for text in texts):
+                raise ValueError("reuse_port needs TCP addresses with ports, which other processes can name too")
             engine = self._make_engine()
-            self._bind_addr = _addresses.from_text(engine.bind(address)[0])
+            bound = [[_addresses.from_text(text) for text in engine.bind(address)] for address in texts]
+            self._bind_addr = bound[0][0]
+            self.bound_addresses = [address for addresses in bound for address in addresses]
             self._engine = engine
             self.ready = True
             self._start_time = time.time()
@@ -234,18 +247,20 @@ class HTTPServer:
             if self._start_time is not None:
                 self._run_time += time.time() - self._start_time
                 self._start_time = None
-        _running.discard(self)
-        if engine is None:
-            self._stopped.set()
-            return None
+            _running.discard(self)
+            ending = self._ending
+            if engine is None:
+                if ending is None or not ending[1].is_alive():
+                    self._stopped.set()
+                return ending
+            self._ending = ending = engine, threading.Thread(target=self._end, args=(engine,), name="cherrystone-stop")
+        ending[1].start()
+        return ending
+
+    def _end(self, engine: Engine) -> None:
         within = self.shutdown_timeout
         # A negative or missing time means no limit.
         within = float("inf") if within is None or within < 0 else float(within)
-        thread = threading.Thread(target=self._end, args=(engine, within), name="cherrystone-stop")
-        thread.start()
-        return engine, thread
-
-    def _end(self, engine: Engine, within: float) -> None:
         try:
             cut, busy = engine.stop(within)
             if cut or busy:
@@ -399,5 +414,8 @@ class HTTPServer:
 @atexit.register
 def _stop_all() -> None:
     for server in list(_running):
-        server.shutdown_timeout = 0
-        server.stop()
+        engine, server._engine = server._engine, None
+        if engine is not None:
+            # Here and now: an interpreter that ends starts no threads any more.
+            engine.stop(LAST_PATIENCE)
+            server._stopped.set()
