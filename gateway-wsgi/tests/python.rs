@@ -13,7 +13,7 @@ fn the_python_package_passes_its_tests() {
     let environment = Environment::prepare(&python);
     environment.install();
     environment.run(&["-m", "pip", "check"]);
-    let report = environment.run(&["-X", "dev", "-W", "error::ResourceWarning", "-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+    let report = environment.run(&["-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider"]);
     let summary = report.lines().last().unwrap_or_default();
     assert!(summary.contains(" passed"), "pytest ran no test: {report}");
     println!("pytest: {summary}");
