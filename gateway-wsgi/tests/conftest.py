@@ -1,0 +1,124 @@
+"""Servers and clients for the tests."""
+
+import http.client
+import socket
+import threading
+import time
+
+import pytest
+
+from cherrystone import wsgi
+
+
+@pytest.fixture(params=["threads", "mio"])
+def backend(request):
+    """Every test that serves runs on both backends."""
+    return request.param
+
+
+class Served:
+    """A server in a thread, and what it logged."""
+
+    def __init__(self, server):
+        self.server = server
+        self.logged = []
+        server.error_log = lambda msg="", level=20, traceback=False: self.logged.append(msg)
+        server.prepare()
+        self.ended = []
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            self.server.serve()
+            self.ended.append(None)
+        except BaseException as error:
+            self.ended.append(error)
+
+    @property
+    def address(self):
+        return self.server.bind_addr
+
+    def log_has(self, text, within=3):
+        """Whether the server has logged this by now, or soon."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if any(text in line for line in self.logged):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def connect(self, timeout=5):
+        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        client = socket.socket(family)
+        client.settimeout(timeout)
+        client.connect(self.address)
+        return client
+
+    def exchange(self, data, timeout=5):
+        """Sends octets and returns everything that comes back until the server closes."""
+        with self.connect(timeout) as client:
+            client.sendall(data)
+            return receive_all(client)
+
+    def request(self, method, path, body=None, headers=None, **options):
+        """One request by the client of the standard library; returns the response with its content in ``content``."""
+        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        try:
+            connection.request(method, path, body, headers or {}, **options)
+            response = connection.getresponse()
+            response.content = response.read()
+            return response
+        finally:
+            connection.close()
+
+    def get(self, path="/", **headers):
+        return self.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def stop(self):
+        self.server.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+def receive_all(client):
+    """Everything that comes until the other side ends or resets."""
+    pieces = []
+    while True:
+        try:
+            piece = client.recv(65536)
+        except ConnectionResetError:
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@pytest.fixture
+def serve(backend):
+    """Serves an application until the end of the test: ``serve(app, timeout=1)``."""
+    running = []
+
+    def start(application, address=("127.0.0.1", 0), server_class=wsgi.Server, **attributes):
+        server = server_class(address, application, numthreads=attributes.pop("numthreads", 4), server_name="test.example")
+        server.backend = backend
+        server.shutdown_timeout = 2
+        for name, value in attributes.items():
+            assert hasattr(server, name), name
+            setattr(server, name, value)
+        served = Served(server)
+        running.append(served)
+        return served
+
+    yield start
+    for served in running:
+        served.stop()
+
+
+def get(path="/", *lines, method="GET", version="1.1", close=True):
+    """The octets of a request without content."""
+    fields = [f"{method} {path} HTTP/{version}", "Host: h", *lines]
+    if close:
+        fields.append("Connection: close")
+    return "\r\n".join(fields + ["", ""]).encode("latin-1")

@@ -1,0 +1,593 @@
+"""What applications may answer: PEP 3333 from ``start_response`` to the last octet."""
+
+import threading
+import time
+
+import pytest
+from conftest import get
+
+
+def app_of(status="200 OK", headers=(), content=(b"hello",)):
+    def app(environ, start_response):
+        start_response(status, list(headers))
+        return content
+
+    return app
+
+
+def body(answer):
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+class Closing:
+    """An iterable that records what is done to it."""
+
+    def __init__(self, pieces):
+        self.pieces = iter(pieces)
+        self.asked = 0
+        self.closed = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.asked += 1
+        piece = next(self.pieces)
+        if isinstance(piece, BaseException):
+            raise piece
+        return piece() if callable(piece) else piece
+
+    def close(self):
+        self.closed += 1
+
+
+def until(condition, within=5):
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_list_of_one_gets_its_length(serve):
+    answer = serve(app_of()).get()
+    assert (answer.status, answer.content) == (200, b"hello")
+    assert answer.getheader("Content-Length") == "5"
+    assert answer.getheader("Transfer-Encoding") is None
+
+
+def test_a_list_or_tuple_of_several_gets_its_length(serve):
+    for content in ([b"he", b"", b"llo"], (b"he", b"llo")):
+        answer = serve(app_of(content=content)).get()
+        assert (answer.content, answer.getheader("Content-Length")) == (b"hello", "5")
+
+
+def test_an_iterable_without_length_is_chunked_on_http_11_only(serve):
+    served = serve(lambda e, s: (s("200 OK", []), iter([b"one", b"two"]))[1])
+    answer = served.get()
+    assert (answer.content, answer.getheader("Transfer-Encoding")) == (b"onetwo", "chunked")
+    raw = served.exchange(b"GET / HTTP/1.0\r\nHost: h\r\n\r\n")
+    assert b"ransfer-" not in raw and raw.endswith(b"\r\n\r\nonetwo")
+
+
+def test_empty_answers(serve):
+    for content in ([], (), [b""], iter([]), iter([b"", b""])):
+        answer = serve(app_of(content=content)).get()
+        assert (answer.status, answer.content, answer.getheader("Content-Length")) == (200, b"", "0")
+
+
+def test_the_head_waits_for_the_first_octet(serve):
+    def app(environ, start_response):
+        def pieces():
+            yield b""
+            start_response("201 Created", [("X-Late", "yes")])
+            yield b""
+            yield b"late"
+
+        return pieces()
+
+    answer = serve(app).get()
+    assert (answer.status, answer.content, answer.getheader("X-Late")) == (201, b"late", "yes")
+
+
+def test_each_piece_is_sent_before_the_next_is_asked_for(serve):
+    gate = threading.Event()
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"first"
+        assert gate.wait(5)
+        yield b"second"
+
+    served = serve(app)
+    with served.connect() as client:
+        client.sendall(get())
+        received = b""
+        while b"first" not in received:
+            received += client.recv(1000)
+        assert b"second" not in received
+        gate.set()
+        while b"second" not in received:
+            received += client.recv(1000)
+
+
+def test_write_comes_before_the_iterable_and_at_once(serve):
+    gate = threading.Event()
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [])
+        assert write(b"written ") is None
+        assert gate.wait(5)
+        write(b"")
+        return [b"returned"]
+
+    served = serve(app)
+    with served.connect() as client:
+        client.sendall(get())
+        received = b""
+        while b"written" not in received:
+            received += client.recv(1000)
+        gate.set()
+        while b"0\r\n\r\n" not in received:
+            received += client.recv(1000)
+    assert b"written" in received and b"returned" in received
+
+
+def test_write_alone_is_an_answer(serve):
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", "3")])(b"abc")
+        return []
+
+    assert serve(app).get().content == b"abc"
+
+
+def test_start_response_twice_without_exc_info_is_an_error(serve):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        start_response("200 OK", [])
+        return [b"never"]
+
+    served = serve(app)
+    assert served.get().status == 500
+    assert served.log_has("start_response was called a second time")
+
+
+def test_exc_info_replaces_a_head_that_was_not_sent(serve):
+    import sys
+
+    def app(environ, start_response):
+        start_response("200 OK", [("X-Old", "old"), ("Content-Length", "1000")])
+        try:
+            raise ValueError("oops")
+        except ValueError:
+            start_response("500 Oops", [("X-New", "new")], sys.exc_info())
+        return [b"sorry"]
+
+    answer = serve(app).get()
+    assert (answer.status, answer.content) == (500, b"sorry")
+    assert answer.getheader("X-Old") is None and answer.getheader("X-New") == "new"
+    assert answer.getheader("Content-Length") == "5"
+
+
+def test_exc_info_raises_once_the_head_was_sent(serve):
+    import sys
+
+    seen = []
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"begun"
+        try:
+            raise ValueError("oops")
+        except ValueError:
+            try:
+                start_response("500 Oops", [], sys.exc_info())
+            except ValueError as error:
+                seen.append(error)
+                raise
+
+    served = serve(app)
+    raw = served.exchange(get(close=False))
+    assert b"begun" in raw and not raw.endswith(b"0\r\n\r\n")
+    assert [str(error) for error in seen] == ["oops"]
+    assert served.log_has("ValueError: oops")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "reason"),
+    [
+        ("200 OK", None, "list"),
+        ("200 OK", (("A", "b"),), "list"),
+        ("200 OK", [("A", 1)], "two str"),
+        ("200 OK", [("A", b"b")], "two str"),
+        ("200 OK", [("A", "b", "c")], "two str"),
+        ("200 OK", [["A", "b"]], "two str"),
+        ("200 OK", [("A b", "c")], "not a header name"),
+        ("200 OK", [("A:", "c")], "not a header name"),
+        ("200 OK", [("", "c")], "not a header name"),
+        ("200 OK", [("A", "b\r\nX: injected")], "control characters"),
+        ("200 OK", [("A", "b\nX: injected")], "control characters"),
+        ("200 OK", [("A", "b\0")], "control characters"),
+        ("200 OK", [("A\r\nX", "injected")], "not a header name"),
+        ("200 OK", [("A", "\u20ac")], "latin-1"),
+        ("200 OK", [("Content-Length", "-1")], "not a number"),
+        ("200 OK", [("Content-Length", "5 ")], "not a number"),
+        ("200 OK", [("Content-Length", "5"), ("Content-Length", "6")], "given twice"),
+        ("200 OK\r\nX: injected", [], "has to be like"),
+        (b"200 OK", [], "has to be a str"),
+        (200, [], "has to be a str"),
+        ("OK", [], "has to be like"),
+        ("2000 OK", [], "has to be like"),
+        ("+20 OK", [], "has to be like"),
+        ("100 Continue", [], "between 200 and 599"),
+        ("103 Early Hints", [], "between 200 and 599"),
+        ("600 Odd", [], "between 200 and 599"),
+    ],
+)
+def test_what_start_response_refuses(serve, status, headers, reason):
+    served = serve(app_of(status, headers) if headers is None else lambda e, s: (s(status, headers), [b"never"])[1])
+    if headers is None:
+        served = serve(lambda e, s: (s(status, None), [b"never"])[1])
+    raw = served.exchange(get())
+    assert raw.startswith(b"HTTP/1.1 500 ") and b"njected" not in raw and b"never" not in raw
+    assert served.log_has(reason)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Connection", "keep-alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailers", "Transfer-Encoding", "Upgrade"],
+)
+def test_hop_by_hop_headers_are_refused(serve, name):
+    served = serve(app_of(headers=[(name, "x")]))
+    assert served.get().status == 500
+    assert served.log_has("hop-by-hop")
+
+
+def test_header_values_are_latin_1_and_repeat(serve):
+    served = serve(app_of(headers=[("X-Text", "caf\xe9"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]))
+    raw = served.exchange(get())
+    assert b"\r\nX-Text: caf\xe9\r\n" in raw
+    assert raw.count(b"\r\nSet-Cookie: ") == 2
+
+
+def test_date_and_server_are_added_unless_given(serve):
+    answer = serve(app_of()).get()
+    assert answer.getheader("Date") and answer.getheader("Server").startswith("Cherrystone/")
+    answer = serve(app_of(headers=[("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("Server", "mine")])).get()
+    assert answer.headers.get_all("Date") == ["Thu, 01 Jan 1970 00:00:00 GMT"]
+    assert answer.headers.get_all("Server") == ["mine"]
+
+
+def test_the_application_is_called_again_for_each_request_of_a_connection(serve):
+    served = serve(app_of())
+    with served.connect() as client:
+        client.sendall(get(close=False) * 3 + get())
+        received = b""
+        while piece := client.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 200 OK") == received.count(b"hello") == 4
+
+
+# ---- declared length
+
+
+def test_too_much_content_is_cut_and_logged(serve):
+    for content in ([b"hello world"], [b"hello", b" world"], iter([b"hello world"]), iter([b"hel", b"lo w", b"orld"])):
+        served = serve(app_of(headers=[("Content-Length", "5")], content=content))
+        with served.connect() as client:
+            client.sendall(get(close=False))
+            received = b""
+            while not received.endswith(b"hello"):
+                received += client.recv(65536)
+            # The connection is in order: the next request is answered.
+            client.sendall(get())
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        assert served.log_has("more content than the Content-Length")
+
+
+def test_writing_too_much_raises(serve):
+    seen = []
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [("Content-Length", "5")])
+        try:
+            write(b"hello world")
+        except ValueError as error:
+            seen.append(str(error))
+        return []
+
+    assert serve(app).get().content == b"hello"
+    until(lambda: seen)
+    assert "Content-Length" in seen[0]
+
+
+def test_length_zero_with_content(serve):
+    served = serve(app_of(headers=[("Content-Length", "0")]))
+    answer = served.get()
+    assert (answer.content, answer.getheader("Content-Length")) == (b"", "0")
+    assert served.log_has("more content")
+
+
+def test_too_little_content_closes_and_is_logged(serve):
+    for content in ([b"hello"], iter([b"hel", b"lo"]), []):
+        served = serve(app_of(headers=[("Content-Length", "9")], content=content))
+        raw = served.exchange(get(close=False))
+        assert b"Content-Length: 9\r\n" in raw and body(raw) in (b"hello", b"")
+        assert served.log_has("octets less than the Content-Length")
+
+
+# ---- statuses and methods without content
+
+
+def test_head_has_the_fields_of_get_and_no_content(serve):
+    for content in ([b"hello"], iter([b"hello"]), [b"he", b"llo"]):
+        served = serve(app_of(headers=[("Content-Length", "5"), ("X-A", "b")], content=content))
+        raw = served.exchange(get(method="HEAD", close=False) + get(method="HEAD"))
+        assert raw.count(b"Content-Length: 5\r\n") == 2 and b"X-A: b\r\n" in raw and b"hello" not in raw
+        assert raw.endswith(b"\r\n\r\n") and not served.logged
+
+
+def test_head_of_an_application_that_leaves_the_content_out(serve):
+    served = serve(app_of(headers=[("Content-Length", "5")], content=[]))
+    raw = served.exchange(get(method="HEAD", close=False) + get(method="HEAD"))
+    assert raw.count(b"Content-Length: 5\r\n") == 2 and not served.logged
+    raw = serve(app_of(content=[])).exchange(get(method="HEAD"))
+    assert b"Content-Length: 0" not in raw
+
+
+def test_head_of_an_endless_answer_ends(serve):
+    closing = Closing(lambda: b"x" for _ in range(10**9))
+    served = serve(app_of(content=closing))
+    raw = served.exchange(get(method="HEAD"))
+    assert raw.endswith(b"\r\n\r\n")
+    until(lambda: closing.closed == 1)
+    assert closing.asked == 1
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "205 Reset Content"])
+def test_statuses_without_content(serve, status):
+    for content in ([b"hello"], iter([b"hello"]), [], [b"he", b"llo"]):
+        served = serve(app_of(status, content=content))
+        raw = served.exchange(get(close=False) + get())
+        assert raw.count(b"HTTP/1.1 " + status[:3].encode()) == 2
+        assert b"hello" not in raw and b"Transfer-Encoding" not in raw
+        assert (b"Content-Length: 0" in raw) == (status[:3] == "205")
+
+
+def test_no_length_with_204(serve):
+    raw = serve(app_of("204 No Content", [("Content-Length", "5")])).exchange(get())
+    assert b"Content-Length" not in raw and raw.endswith(b"\r\n\r\n")
+
+
+# ---- close and errors
+
+
+def test_close_is_called_once_however_it_ends(serve):
+    cases = {
+        "normal": ([b"a", b"b"], "GET", True),
+        "empty": ([], "GET", True),
+        "raises at once": ([ValueError("oops")], "GET", True),
+        "raises later": ([b"a", ValueError("oops")], "GET", True),
+        "wrong type": (["text"], "GET", True),
+        "HEAD": ([b"a", b"b"], "HEAD", True),
+        "never started": ([b"a"], "GET", False),
+    }
+    for name, (pieces, method, started) in cases.items():
+        closing = Closing(pieces)
+
+        def app(environ, start_response):
+            if started:
+                start_response("200 OK", [])
+            return closing
+
+        serve(app).exchange(get(method=method))
+        until(lambda: closing.closed)
+        assert closing.closed == 1, name
+
+
+def test_close_that_raises_is_logged(serve):
+    class Failing(Closing):
+        def close(self):
+            raise KeyError("in close")
+
+    served = serve(app_of(headers=[("Content-Length", "1")], content=Failing([b"a"])))
+    with served.connect() as client:
+        client.sendall(get())
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    assert served.log_has("in close")
+
+
+def test_iteration_stops_when_the_client_has_gone(serve):
+    closing = Closing((lambda: (time.sleep(0.02), b"x" * 1024)[1]) for _ in range(10**6))
+    served = serve(app_of(content=closing))
+    with served.connect() as client:
+        client.sendall(get())
+        client.recv(1000)
+    until(lambda: closing.closed == 1)
+    assert not served.logged
+
+
+def test_empty_pieces_do_not_hide_that_the_client_has_gone(serve):
+    closing = Closing((lambda: (time.sleep(0.05), b"")[1]) for _ in range(10**6))
+    served = serve(app_of(content=closing))
+    client = served.connect()
+    client.sendall(get())
+    until(lambda: closing.asked > 2)
+    import socket
+    import struct
+
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    until(lambda: closing.closed == 1)
+
+
+def test_an_application_that_raises_is_a_500_with_a_traceback_in_the_log(serve):
+    def app(environ, start_response):
+        raise ZeroDivisionError("in the application")
+
+    served = serve(app)
+    assert served.get().status == 500
+    assert served.log_has("ZeroDivisionError: in the application")
+    assert served.log_has("Traceback (most recent call last)")
+
+
+def test_raising_before_the_first_octet_is_a_500(serve):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b""
+        raise ValueError("late")
+
+    assert serve(app).get().status == 500
+
+
+def test_raising_after_the_first_octet_cuts_the_answer(serve):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"begun"
+        raise ValueError("late")
+
+    served = serve(app)
+    raw = served.exchange(get(close=False))
+    assert b"begun" in raw and not raw.endswith(b"0\r\n\r\n")
+    assert served.log_has("ValueError: late")
+
+
+def test_no_start_response_is_a_500(serve):
+    for content in ([b"hello"], [], iter([b"hello"]), iter([])):
+        served = serve(lambda e, s: content)
+        assert served.get().status == 500
+        assert served.log_has("start_response")
+
+
+def test_wrong_types_of_content(serve):
+    for content in (["text"], [b"a", 1], iter(["text"]), 5, None, "text", [bytearray(b"x")]):
+        served = serve(app_of(content=content))
+        assert served.get().status == 500
+        assert served.log_has("TypeError")
+
+
+def test_bytes_as_the_iterable_are_an_error_not_numbers(serve):
+    served = serve(app_of(content=b"hello"))
+    assert served.get().status == 500
+
+
+def test_the_server_lives_after_all_that(serve):
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/bad":
+            raise RuntimeError
+        start_response("200 OK", [])
+        return [b"fine"]
+
+    served = serve(app, numthreads=2)
+    for _ in range(20):
+        assert served.get("/bad").status == 500
+    assert served.get("/").content == b"fine"
+
+
+def test_large_answers(serve):
+    content = bytes(range(256)) * 20_000
+    answer = serve(app_of(content=[content])).get()
+    assert answer.content == content
+    answer = serve(app_of(content=iter([content, content]))).get()
+    assert answer.content == content * 2
+
+
+# ---- extensions
+
+
+def test_early_hints(serve):
+    def app(environ, start_response):
+        environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload")])
+        start_response("200 OK", [])
+        return [b"x"]
+
+    served = serve(app)
+    raw = served.exchange(get())
+    assert raw.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_early_hints_are_not_offered_to_http_10(serve):
+    seen = []
+    serve(lambda e, s: (seen.append("wsgi.early_hints" in e), s("200 OK", []), [b""])[2]).exchange(
+        b"GET / HTTP/1.0\r\nHost: h\r\n\r\n"
+    )
+    assert seen == [False]
+
+
+def test_early_hints_cannot_inject(serve):
+    def app(environ, start_response):
+        environ["wsgi.early_hints"]([("Link", "a\r\nX: injected")])
+
+    served = serve(app)
+    raw = served.exchange(get())
+    assert raw.startswith(b"HTTP/1.1 500") and b"injected" not in raw
+
+
+def test_trailers(serve):
+    def app(environ, start_response):
+        start_response("200 OK", [("Trailer", "X-Sum")])
+        yield b"content"
+        environ["cherrystone.exchange"].send_trailers([("X-Sum", "42")])
+
+    raw = serve(app).exchange(get())
+    assert raw.endswith(b"0\r\nX-Sum: 42\r\n\r\n")
+
+
+def test_request_trailers(serve):
+    def app(environ, start_response):
+        content = environ["wsgi.input"].read()
+        start_response("200 OK", [])
+        return [content, repr(environ["cherrystone.exchange"].request_trailers()).encode()]
+
+    request = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n"
+    assert body(serve(app).exchange(request)) == b"abc[('X-Sum', '6')]"
+    assert body(serve(app, chunked_input="stream").exchange(request)) == b"abc[('X-Sum', '6')]"
+
+
+def test_client_gone(serve):
+    seen = []
+
+    def app(environ, start_response):
+        exchange = environ["cherrystone.exchange"]
+        seen.append(exchange.client_gone())
+        deadline = time.monotonic() + 5
+        while not exchange.client_gone() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        seen.append(exchange.client_gone())
+        start_response("200 OK", [])
+        return [b""]
+
+    served = serve(app)
+    import socket
+    import struct
+
+    client = served.connect()
+    client.sendall(get())
+    until(lambda: seen)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    until(lambda: len(seen) == 2)
+    assert seen == [False, True]
+
+
+def test_objects_of_a_request_are_harmless_afterwards(serve):
+    kept = []
+
+    def app(environ, start_response):
+        if kept:
+            for use in (lambda: kept[0](b"x"), kept[1].client_gone, kept[2].read):
+                with pytest.raises((RuntimeError, OSError)):
+                    use()
+        else:
+            write = start_response("200 OK", [])
+            write(b"first")
+            kept.extend([write, environ["cherrystone.exchange"], environ["wsgi.input"]])
+            return []
+        start_response("200 OK", [])
+        return [b"second"]
+
+    served = serve(app, numthreads=1)
+    first = served.request("POST", "/", body=b"x" * 100_000)
+    assert first.content == b"first"
+    assert served.get().content == b"second"
+    with pytest.raises(RuntimeError):
+        kept[1].client_gone()
