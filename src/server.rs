@@ -21,13 +21,16 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
 use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Options, bind};
-use cherrystone_threads::{Door, Running, Settings, Snapshot, Stages, Stopped};
+use cherrystone_threads::{Door, Observer, Running, Settings, Snapshot, Stages, Stopped};
+
+use crate::access_log::AccessLog;
+use crate::observers::Observers;
 
 /// What drives the connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     stages: Option<Stages>,
     server_name: String,
+    observers: Vec<Arc<dyn Observer>>,
     handle: Handle,
 }
 
@@ -97,6 +101,7 @@ impl Server {
             listeners: Vec::new(),
             stages: None,
             server_name: "localhost".into(),
+            observers: Vec::new(),
             handle: Handle::default(),
         }
     }
@@ -154,6 +159,13 @@ impl Server {
         self
     }
 
+    /// Secures all connections with TLS. Keep a clone to [`reload`](crate::Tls::reload) its certificates.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, tls: crate::Tls) -> Self {
+        self.stages(move || tls.stage())
+    }
+
     /// What the server goes by where a request names nobody; `localhost` by default.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
@@ -161,9 +173,27 @@ impl Server {
         self
     }
 
+    /// Has the server watched, besides those who watch it already.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Writes a line for each request.
+    #[must_use]
+    pub fn access_log(self, log: AccessLog) -> Self {
+        self.observer(log)
+    }
+
     /// Where it listens, with real ports.
     pub fn addresses(&self) -> impl Iterator<Item = &LocalAddr> {
         self.listeners.iter().map(Listener::local_addr)
+    }
+
+    /// Whether its connections are secured.
+    pub fn is_secured(&self) -> bool {
+        self.stages.is_some()
     }
 
     /// The way to stop it, from any thread, before and while it runs.
@@ -171,15 +201,23 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Serves on threads of its own.
+    /// Serves on threads of its own, until it is stopped or the result is dropped.
     ///
     /// # Errors
     /// There is no address, the settings cannot work, or no thread is left.
-    pub fn start(self) -> Result<Arc<Running>, ServerError> {
+    pub fn start(mut self) -> Result<Arc<Running>, ServerError> {
         if self.listeners.is_empty() {
             return Err(ServerError::NoAddress);
         }
         self.settings.config.check()?;
+        let mut observers = self.observers;
+        observers.extend(self.settings.observer.take());
+        #[cfg(feature = "tracing")]
+        {
+            self.listeners.iter().for_each(|listener| crate::trace::listening(listener.local_addr()));
+            observers.push(Arc::new(crate::trace::Trace));
+        }
+        self.settings.observer = Observers::join(observers);
         let doors = self.listeners.into_iter().map(|listener| {
             let address = match listener.local_addr().tcp() {
                 Some(address) => PeerAddress::Ip(address),
@@ -195,7 +233,12 @@ impl Server {
         };
         let running = start(doors.collect(), self.gateway, self.settings).map_err(ServerError::Start)?;
         let running = Arc::new(running);
-        self.handle.state().running = Some(Arc::clone(&running));
+        let mut state = self.handle.state();
+        state.running = Arc::downgrade(&running);
+        if let Some(within) = state.stop {
+            running.request_stop(within);
+        }
+        drop(state);
         Ok(running)
     }
 
@@ -219,10 +262,20 @@ pub struct Handle {
 
 #[derive(Default)]
 struct State {
-    running: Option<Arc<Running>>,
+    /// Not to be kept alive by its handles, since dropping it is a way to end it.
+    running: Weak<Running>,
     /// How long requests under way may take, once a stop was asked for.
     stop: Option<Duration>,
     interrupt: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl State {
+    /// Lets a server that runs know of a stop that was asked for.
+    fn request_stop(&self) {
+        if let (Some(running), Some(within)) = (self.running.upgrade(), self.stop) {
+            running.request_stop(within);
+        }
+    }
 }
 
 impl fmt::Debug for Handle {
@@ -239,41 +292,45 @@ impl Handle {
             let mut state = self.state();
             state.stop.get_or_insert(within);
             self.shared.1.notify_all();
-            state.running.clone()
+            state.running.upgrade()
         };
         running.map_or_else(Stopped::default, |running| running.stop(within))
     }
 
     /// Asks the server to end, and returns at once; for signal handlers.
     pub fn request_stop(&self, within: Duration) {
-        self.state().stop.get_or_insert(within);
+        let mut state = self.state();
+        state.stop.get_or_insert(within);
+        state.request_stop();
         self.shared.1.notify_all();
     }
 
     /// Cuts what a stop under way still waits for.
     pub fn cut(&self) {
-        let running = self.state().running.clone();
-        running.iter().for_each(|running| running.cut());
+        if let Some(running) = self.running() {
+            running.cut();
+        }
     }
 
     /// Ends the server at once and makes [`Server::run`] return this error.
     pub fn interrupt(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
         let mut state = self.state();
         state.interrupt.get_or_insert(error.into());
-        state.stop.get_or_insert(Duration::ZERO);
+        state.stop = Some(Duration::ZERO);
+        state.request_stop();
         self.shared.1.notify_all();
     }
 
     /// The counters now; `None` if the server does not run.
     pub fn stats(&self) -> Option<Snapshot> {
-        self.state().running.as_ref().map(|running| running.stats())
+        self.running().map(|running| running.stats())
     }
 
     /// Lets the server run until a stop is asked for, and ends it then.
     pub fn wait_until_stopped(&self, running: &Running) -> Stopped {
         let within = self.wait();
         let stopped = running.stop(within);
-        self.state().running = None;
+        self.state().running = Weak::new();
         stopped
     }
 
@@ -286,6 +343,10 @@ impl Handle {
             }
             state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn running(&self) -> Option<Arc<Running>> {
+        self.state().running.upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

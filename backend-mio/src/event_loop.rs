@@ -7,6 +7,7 @@
 //! 1. A connection is in exactly one place: here, or with one worker.
 //! 2. The loop never blocks but in the poller, and sleeps there until the next deadline when there is nothing to do.
 //! 3. The work of one turn is bounded, so that no connection starves the others.
+//! 4. What an application does here, panics included, costs its own connection at most.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -16,8 +17,8 @@ use std::time::Duration;
 use cherrystone_core::Pool;
 use cherrystone_threads::workers::Executor;
 use cherrystone_threads::{
-    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, Inbox, Job, LAST_LINGER, Note, Request, Shared,
-    Task, Timers, Written, system_instant,
+    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, FAILED_LINGER, Inbox, Job, LAST_LINGER, Note,
+    Request, Shared, Task, Timers, Written, guarded, system_instant,
 };
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -41,11 +42,12 @@ pub struct EventLoop {
     timers: Timers,
     pub(crate) clock: Clock,
     pub(crate) pool: Pool,
-    /// Storage of requests that were answered.
+    /// Storage of requests that were answered; in boxes, since it travels in them.
+    #[allow(clippy::vec_box)]
     pub(crate) requests: Vec<Box<Request>>,
     /// Connections whose turn ended before they were done.
     unfinished: Vec<usize>,
-    expired: Vec<usize>,
+    expired: Vec<(usize, Armed)>,
     pub(crate) stopping: bool,
 }
 
@@ -63,7 +65,12 @@ pub(crate) struct Slot {
     pub(crate) readable: bool,
     /// Whether the peer is known to have ended its side, so that even a short read is not the last.
     pub(crate) ended: bool,
+    /// Whether its application has something to say.
     pub(crate) woken: bool,
+    /// Whether its application has nothing to say before it is woken.
+    pub(crate) waits: bool,
+    /// Whether it is among the unfinished.
+    listed: bool,
     pub(crate) waker: Option<Arc<ConnectionWaker>>,
 }
 
@@ -130,7 +137,10 @@ impl EventLoop {
         }
         self.clock.tick();
         for key in std::mem::take(&mut self.unfinished) {
-            self.drive(key);
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.listed = false;
+                self.drive(key);
+            }
         }
         for event in &events {
             let token = event.token().0;
@@ -148,12 +158,12 @@ impl EventLoop {
         self.accept();
         self.read_notes();
         self.look_at_timers();
-        if self.desk.shared.is_stopping() && !self.stopping {
+        if self.desk.shared.is_stopping() {
             self.stop();
         }
         let over = self.stopping && (self.slots.is_empty() || self.desk.shared.is_cutting());
         if over {
-            self.slots.drain().filter_map(|slot| slot.client).for_each(|client| client.finish());
+            self.cut();
         }
         !over
     }
@@ -164,7 +174,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let due = self.doors.due(&self.desk.shared, self.clock.now());
-        let wake_at = [self.timers.next(), due].into_iter().flatten().min()?;
+        let cut = self.stopping.then(|| self.desk.shared.cut_at());
+        let wake_at = [self.timers.next(), due, cut].into_iter().flatten().min()?;
         Some(system_instant(wake_at).saturating_duration_since(std::time::Instant::now()))
     }
 
@@ -176,9 +187,14 @@ impl EventLoop {
 
     /// Keeps a newcomer, or passes it on to a loop with less to do.
     fn place(&mut self, client: Box<Client>) {
+        // A loop that has ended already would leave it where it is.
+        if self.desk.shared.is_stopping() {
+            return self.welcome(client);
+        }
         let idlest = self.neighbours.iter().min_by_key(|desk| desk.inbox.load());
         match idlest {
             Some(desk) if desk.inbox.load() + IMBALANCE < self.desk.inbox.load() => {
+                desk.inbox.expect();
                 desk.inbox.send(Note::Welcome(client));
             }
             _ => self.welcome(client),
@@ -193,6 +209,8 @@ impl EventLoop {
             readable: true,
             ended: false,
             woken: false,
+            waits: false,
+            listed: false,
             waker: None,
         });
         self.desk.inbox.set_load(self.slots.len());
@@ -211,15 +229,17 @@ impl EventLoop {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    self.requests.extend(client.request.take_if(|request| !request.is_due));
-                    if self.stopping {
-                        client.link.conn.retire();
-                    }
+                    self.requests.extend(client.take_request());
                     self.slots[key].client = Some(client);
                     self.slots[key].woken = true;
                     self.drive(key);
                 }
-                Note::Gone(key) => self.remove(key),
+                Note::Gone(key) => {
+                    if self.desk.shared.is_cutting() {
+                        self.desk.shared.stats.add(Count::Cut);
+                    }
+                    self.remove(key);
+                }
                 Note::Wake(key) => {
                     if let Some(slot) = self.slots.get_mut(key) {
                         slot.woken = true;
@@ -233,9 +253,11 @@ impl EventLoop {
     fn look_at_timers(&mut self) {
         let mut expired = std::mem::take(&mut self.expired);
         self.timers.expired(self.clock.now(), &mut expired);
-        for key in expired.drain(..) {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.armed = Armed::NOT;
+        for (key, entry) in expired.drain(..) {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            if slot.armed.fires(entry) {
+                // Its event may be yet to come.
+                slot.readable = true;
                 self.drive(key);
             }
         }
@@ -244,7 +266,7 @@ impl EventLoop {
 
     fn remove(&mut self, key: usize) {
         if let Some(client) = self.slots.remove(key).client {
-            client.finish();
+            client.finish(&self.desk.shared);
         }
         self.desk.inbox.set_load(self.slots.len());
         self.desk.shared.stats.sub(Count::Open);
@@ -253,14 +275,15 @@ impl EventLoop {
     /// Gives a connection its turn.
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
-        let next = self.progress(key, &mut client).unwrap_or_else(|error| {
-            if error.kind() == io::ErrorKind::TimedOut {
-                self.desk.shared.stats.add(Count::Stalled);
-            }
-            // What is outgoing, an alert perhaps, is worth one try.
-            let _ = client.write(&self.clock.env(&self.desk.shared.settings.config));
-            Next::Drop
-        });
+        let mut next = self.attempt(key, &mut client);
+        if self.stopping && matches!(next, Next::Wait) {
+            // A request that had come is on its way by now; another one is not to follow.
+            client.link.conn.retire();
+            client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+            next = self.attempt(key, &mut client);
+            client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+        }
+        client.count_traffic(&self.desk.shared);
         match next {
             Next::Wait => {
                 client.link.rest(&mut self.pool);
@@ -271,7 +294,7 @@ impl EventLoop {
             }
             Next::Again => {
                 self.slots[key].client = Some(client);
-                self.unfinished.push(key);
+                self.come_back(key);
             }
             Next::Worker => self.submit(key, client),
             Next::Drop => {
@@ -281,36 +304,80 @@ impl EventLoop {
         }
     }
 
+    /// Lets a connection progress, and survives that.
+    fn attempt(&mut self, key: usize, client: &mut Client) -> Next {
+        let mut outcome = guarded(|| self.progress(key, client));
+        if client.note_failure(&self.desk.shared) {
+            if matches!(outcome, Some(Err(_))) {
+                outcome = guarded(|| self.progress(key, client));
+            }
+            client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
+        }
+        let shared = &self.desk.shared;
+        match outcome {
+            Some(Ok(next)) => next,
+            Some(Err(error)) => {
+                client.fail(&error, &self.clock.env(&shared.settings.config));
+                Next::Drop
+            }
+            None => {
+                shared.stats.add(Count::Panics);
+                client.give_up(shared, &self.clock.env(&shared.settings.config));
+                Next::Again
+            }
+        }
+    }
+
+    /// Lets a connection have another turn when the others have had theirs.
+    fn come_back(&mut self, key: usize) {
+        if !std::mem::replace(&mut self.slots[key].listed, true) {
+            self.unfinished.push(key);
+        }
+    }
+
     fn submit(&mut self, key: usize, client: Box<Client>) {
         let job = Job { desk: Arc::clone(&self.desk), token: key, client, task: Task::Answer };
         let Err(rejected) = self.desk.crew.try_submit(job) else { return };
         let mut client = rejected.into_job().client;
-        self.desk.shared.stats.add(Count::Refused);
-        client.request = None;
         let env = self.clock.env(&self.desk.shared.settings.config);
-        client.link.conn.overloaded(&env, &mut client.link.tx);
+        client.overloaded(&self.desk.shared, &env);
         let written = client.write(&env);
         self.slots[key].client = Some(client);
         match written {
-            Ok(Written::All | Written::Blocked) => self.unfinished.push(key),
+            Ok(Written::All | Written::Blocked) => self.come_back(key),
             Err(_) => self.remove(key),
         }
     }
 
-    /// Ends listening, and lets every connection that is here know.
+    /// Ends listening, and lets every connection that is here know; then sees to the deadline.
     fn stop(&mut self) {
-        self.stopping = true;
+        if self.clock.now() >= self.desk.shared.cut_at() {
+            self.desk.shared.cut();
+        }
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
         let mut fresh = Vec::new();
         self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.welcome(client));
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
-            if let Some(client) = &mut self.slots[key].client {
-                client.link.conn.retire();
-                client.link.conn.hasten(self.clock.now() + LAST_LINGER);
-                self.slots[key].readable = true;
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.readable = true;
                 self.drive(key);
             }
+        }
+    }
+
+    /// Drops the connections that are left.
+    fn cut(&mut self) {
+        let shared = &self.desk.shared;
+        for slot in self.slots.drain() {
+            let is_cut = slot.client.is_none_or(|client| client.cut(shared, &self.clock.env(&shared.settings.config)));
+            if is_cut {
+                shared.stats.add(Count::Cut);
+            }
+            shared.stats.sub(Count::Open);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::task::Waker;
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
 use cherrystone_threads::sockets::PeerState;
-use cherrystone_threads::{Client, ConnectionWaker, Count, LAST_LINGER, Read, Written};
+use cherrystone_threads::{Client, ConnectionWaker, Read, Written};
 use std::sync::Arc;
 
 use crate::event_loop::{EventLoop, Next};
@@ -18,6 +18,10 @@ use crate::inline;
 const MARK: usize = 64 << 10;
 /// Rounds that a connection may go before others get their turn.
 const ROUNDS: usize = 256;
+/// Octets of input that it may use up in these.
+const INPUT: u64 = 1 << 20;
+/// Octets that an upgraded protocol may leave unread; with more nothing is read for it.
+const UNREAD: usize = 1 << 20;
 
 impl EventLoop {
     /// Moves a connection on as far as that is possible without waiting.
@@ -27,12 +31,24 @@ impl EventLoop {
     #[inline]
     pub(crate) fn progress(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
         client.link.wake(&mut self.pool);
+        let before = client.link.conn.consumed();
+        let is_waiting = client.ongoing.is_none() && self.slots[key].readable;
+        if is_waiting && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
+            self.take_in(key, client)?;
+        }
         for _ in 0..ROUNDS {
+            if client.link.conn.consumed() - before > INPUT {
+                break;
+            }
             if (client.is_ending() || client.link.tx.len() >= MARK) && self.write(client)? == Written::Blocked {
                 return Ok(Next::Wait);
             }
             let next = if client.ongoing.is_some() { self.go_on(key, client)? } else { self.round(key, client)? };
             if let Some(next) = next {
+                if matches!(next, Next::Worker) && client.link.pending() > 0 {
+                    // What earlier answers left is no business of a handler that may take its time.
+                    self.write(client)?;
+                }
                 return Ok(next);
             }
         }
@@ -55,12 +71,13 @@ impl EventLoop {
                 let framing = head.framing();
                 let mut storage = self.requests.pop().unwrap_or_default();
                 storage.begin(head);
-                storage.admit(link, shared, &env);
-                if !storage.is_due {
-                    self.requests.push(storage);
+                let admitted = storage.admit(link, shared, &env);
+                *request = Some(storage);
+                if let Err(violation) = admitted {
+                    client.refuse(shared, &env, violation);
+                    self.requests.extend(client.request.take());
                     return Ok(None);
                 }
-                *request = Some(storage);
                 return Ok(self.dispatch(client, mode, framing));
             }
             Ok(Event::Data(data)) => {
@@ -85,13 +102,13 @@ impl EventLoop {
                 }
             }
             Ok(Event::Shutdown) => {
+                // Nothing was said that a close could destroy.
+                if link.is_handshaking() {
+                    return Ok(Some(Next::Drop));
+                }
                 client.end();
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Wait));
-                }
-                if self.stopping {
-                    client.link.conn.poll(&env, &mut client.link.rx).ok();
-                    client.link.conn.hasten(env.now + LAST_LINGER);
                 }
             }
             Ok(Event::Closed) => return Ok(Some(Next::Drop)),
@@ -99,11 +116,11 @@ impl EventLoop {
                 // A request that nothing answers any more: its handler gave an answer up half-way.
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
+                client.observe(shared);
             }
             Err(violation) => {
-                shared.stats.add(Count::Violations);
-                self.requests.extend(request.take());
-                link.conn.refuse(&env, violation, &mut link.tx);
+                client.refuse(shared, &env, violation);
+                self.requests.extend(client.request.take());
             }
         }
         Ok(None)
@@ -134,11 +151,11 @@ impl EventLoop {
 
     #[inline]
     fn handle(&mut self, client: &mut Client) {
-        inline::handle(client, &self.clock, &self.desk.shared);
-        self.requests.extend(client.request.take());
         if self.stopping {
             client.link.conn.retire();
         }
+        inline::handle(client, &self.clock, &self.desk.shared);
+        self.requests.extend(client.take_request());
     }
 
     /// Needs input: says what is queued, then reads if there may be something.
@@ -150,21 +167,31 @@ impl EventLoop {
         if client.link.pending() > 0 {
             self.write(client)?;
         }
-        let slot = &mut self.slots[key];
-        if !slot.readable {
+        if !self.slots[key].readable {
             return Ok(Some(Next::Wait));
         }
+        self.take_in(key, client)?;
+        Ok(None)
+    }
+
+    /// Reads once.
+    #[inline]
+    fn take_in(&mut self, key: usize, client: &mut Client) -> io::Result<()> {
+        let slot = &mut self.slots[key];
         slot.readable = match client.read()? {
             Read::Some => true,
             Read::Last => slot.ended,
             Read::Nothing | Read::End => false,
         };
-        Ok(None)
+        Ok(())
     }
 
     /// Goes on with an answer whose handler has returned, or with another protocol.
     fn go_on(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
         let slot = &mut self.slots[key];
+        if slot.waits && !slot.woken {
+            return self.await_application(key, client);
+        }
         let Client { link, ongoing, .. } = client;
         let Some(more) = ongoing else { return Ok(None) };
         if self.stopping {
@@ -178,22 +205,39 @@ impl EventLoop {
         } else {
             Waker::noop().clone()
         };
-        slot.woken = false;
+        (slot.woken, slot.waits) = (false, false);
         let env = self.clock.env(&self.desk.shared.settings.config);
         match more.advance(link, &env, MARK, &waker) {
-            Advance::Finished => *ongoing = None,
+            Advance::Finished => {
+                *ongoing = None;
+                client.observe(&self.desk.shared);
+                self.requests.extend(client.take_request());
+            }
             Advance::Room => {
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Wait));
                 }
             }
             Advance::Waker => {
-                client.write(&env)?;
-                let left = slot.ended && client.stream.peer_state() == PeerState::Gone;
-                return Ok(Some(if left { Next::Drop } else { Next::Wait }));
+                slot.waits = true;
+                return self.await_application(key, client);
             }
-            Advance::Input => return self.read(key, client),
+            Advance::Input => {
+                if client.link.rx.unread().len() < UNREAD {
+                    return self.read(key, client);
+                }
+                self.write(client)?;
+                return Ok(Some(Next::Wait));
+            }
         }
         Ok(None)
+    }
+
+    /// Says what there is while the application has no more.
+    fn await_application(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
+        self.write(client)?;
+        // A half-closed peer may still read; one that has gone will not.
+        let has_left = self.slots[key].ended && client.stream.peer_state() == PeerState::Gone;
+        Ok(Some(if has_left { Next::Drop } else { Next::Wait }))
     }
 }

@@ -63,8 +63,8 @@ impl Inbox {
 
     /// The loop is about to look: what comes from now on rings again.
     pub fn silence(&self) {
-        self.rung.store(false, Ordering::Release);
-        std::sync::atomic::fence(Ordering::SeqCst);
+        // A swap and not a store: whoever found the bell rung has left a note that the loop must see now.
+        self.rung.swap(false, Ordering::AcqRel);
     }
 
     /// How many connections the loop has.
@@ -75,6 +75,11 @@ impl Inbox {
     /// Lets others know how many connections the loop has.
     pub fn set_load(&self, connections: usize) {
         self.load.store(connections, Ordering::Relaxed);
+    }
+
+    /// Notes that one more is on its way.
+    pub fn expect(&self) {
+        self.load.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The next note.
@@ -99,7 +104,8 @@ impl ConnectionWaker {
 
     /// The connection is about to be looked at: calls from now on count again.
     pub fn rearm(&self) {
-        self.called.store(false, Ordering::Release);
+        // A swap for the same reason as in `Inbox::silence`.
+        self.called.swap(false, Ordering::AcqRel);
     }
 
     /// The same for the application.

@@ -6,14 +6,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use cherrystone_core::Event;
-use cherrystone_core::gateway::{Advance, Answered, Port};
+use cherrystone_core::gateway::{Advance, Mode, Port};
 
-use crate::client::Client;
+use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
+use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
 use crate::port::BlockingPort;
 use crate::shared::Shared;
@@ -24,8 +24,6 @@ use crate::workers::Executor;
 const STAY: Duration = Duration::from_millis(5);
 /// Octets of output at which a payload waits for the client.
 const MARK: usize = 64 << 10;
-/// Requests of one connection that a worker serves before it lets another job have its turn.
-const TURN: usize = 64;
 
 /// What the jobs of one loop have in common.
 pub struct Desk {
@@ -59,8 +57,8 @@ pub struct Job {
 /// What a worker is to do.
 #[derive(Debug)]
 pub enum Task {
-    /// Serve the connection, with waiting, until it is idle; its ongoing answer is woken by this waker.
-    Serve(Option<Arc<ConnectionWaker>>),
+    /// Serve the connection, with waiting, until it is idle; its ongoing answers are woken by this waker.
+    Serve(Arc<ConnectionWaker>),
     /// Answer the request that is due, and nothing else.
     Answer,
 }
@@ -81,34 +79,46 @@ impl Job {
     pub fn run(mut self) {
         CLOCK.with_borrow_mut(|clock| {
             clock.tick();
-            match &self.task {
+            let fate = match &self.task {
                 Task::Answer => {
                     self.answer(clock);
-                    self.back();
+                    None
                 }
-                Task::Serve(_) => match self.serve(clock) {
-                    Fate::Park => self.back(),
-                    Fate::Requeue => self.requeue(),
-                    Fate::Drop => self.leave(),
-                },
+                Task::Serve(_) => Some(self.serve(clock)),
+            };
+            self.client.count_traffic(&self.desk.shared);
+            match fate {
+                None | Some(Fate::Park) => self.back(),
+                Some(Fate::Requeue) => self.requeue(),
+                Some(Fate::Drop) => self.leave(),
             }
         });
     }
 
     fn back(self) {
+        // A loop that has ended takes nothing back.
+        if self.desk.shared.is_cutting() {
+            return self.leave();
+        }
         self.desk.inbox.send(Note::Back(self.token, self.client));
     }
 
-    /// Lets other jobs go first. A crew that takes no more leaves the connection to the loop.
+    /// Lets other jobs go first. A crew that takes no more leaves the connection to the loop, which has to know if it does not
+    /// wait for its application.
     fn requeue(self) {
-        let crew = Arc::clone(&self.desk.crew);
-        if let Err(rejected) = crew.try_submit(self) {
-            rejected.into_job().back();
+        let (crew, inbox, token) = (Arc::clone(&self.desk.crew), Arc::clone(&self.desk.inbox), self.token);
+        let Err(rejected) = crew.try_submit(self) else { return };
+        let job = rejected.into_job();
+        let goes_on = job.client.ongoing.is_some();
+        job.back();
+        if goes_on {
+            inbox.send(Note::Wake(token));
         }
     }
 
-    fn leave(self) {
-        self.client.finish();
+    fn leave(mut self) {
+        self.client.note_failure(&self.desk.shared);
+        self.client.finish(&self.desk.shared);
         self.desk.inbox.send(Note::Gone(self.token));
     }
 
@@ -116,90 +126,121 @@ impl Job {
     fn answer(&mut self, clock: &mut Clock) {
         let Client { link, stream, peer, request, ongoing, .. } = &mut *self.client;
         let Some(request) = request else { return };
-        let stats = &self.desk.shared.stats;
-        stats.add(Count::Requests);
-        let mut port = BlockingPort::new(link, stream, clock, &self.desk.shared);
-        match request.answer(&mut port, peer) {
-            Answered::Ongoing(more) => *ongoing = Some(Box::new(more)),
-            Answered::Failed(_) => stats.add(Count::Failures),
-            Answered::Panicked => stats.add(Count::Panics),
-            _ => {}
-        }
+        let shared = &self.desk.shared;
+        shared.stats.add(Count::Requests);
+        let mut port = BlockingPort::new(link, stream, clock, shared).to(peer);
+        let answered = request.answer(&mut port, peer);
+        *ongoing = request.conclude(answered, shared, peer);
+        clock.tick();
+        self.client.observe(shared);
         if self.desk.shared.is_stopping() {
             self.client.link.conn.retire();
         }
     }
 
-    /// Serves the connection until it waits for something that needs no worker.
+    /// Serves the connection until it waits for something that needs no worker, or a job waits for this one.
     fn serve(&mut self, clock: &mut Clock) -> Fate {
-        for _ in 0..TURN {
-            match self.step(clock) {
-                Ok(None) => {}
-                Ok(Some(fate)) => return fate,
-                Err(error) => {
-                    if error.kind() == io::ErrorKind::TimedOut {
-                        self.desk.shared.stats.add(Count::Stalled);
-                    }
+        loop {
+            match guarded(|| self.step(clock)) {
+                Some(Ok(None)) => {}
+                Some(Ok(Some(fate))) => return fate,
+                Some(Err(error)) if is_stage_failure(&error) => return Fate::Park,
+                Some(Err(error)) => {
+                    self.client.fail(&error, &clock.env(&self.desk.shared.settings.config));
                     return Fate::Drop;
+                }
+                None => {
+                    let shared = &self.desk.shared;
+                    shared.stats.add(Count::Panics);
+                    self.client.give_up(shared, &clock.env(&shared.settings.config));
                 }
             }
             if self.desk.crew.waiting() {
                 return Fate::Requeue;
             }
         }
-        Fate::Requeue
     }
 
     /// One request, or one wait.
     fn step(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
+        if self.client.is_ending() {
+            return self.end(clock).map(Some);
+        }
         if self.client.has_request() {
+            self.say_before(clock)?;
             self.answer(clock);
         }
         if let Some(fate) = self.pull(clock)? {
             return Ok(Some(fate));
         }
         let desk = Arc::clone(&self.desk);
-        let Client { link, stream, request, .. } = &mut *self.client;
+        let Client { link, stream, request, patient, .. } = &mut *self.client;
         let env = clock.env(&desk.shared.settings.config);
         match link.conn.poll(&env, &mut link.rx) {
             Ok(Event::Request(head)) => {
                 let request = request.get_or_insert_default();
                 request.begin(head);
-                request.admit(link, &desk.shared, &env);
+                if let Err(violation) = request.admit(link, &desk.shared, &env) {
+                    self.client.refuse(&desk.shared, &env, violation);
+                }
             }
             Ok(Event::NeedInput) => {
                 if link.resume().map_err(io::Error::other)? {
                     return Ok(None);
                 }
+                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_stopping();
                 let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
                 port.drain()?;
-                let (link, env) = port.parts();
-                let stay = link.conn.is_idle() && !desk.shared.is_stopping() && desk.crew.counts().idle > 0;
-                let until = env.now + STAY;
-                if !stay || !port.linger(until)? {
+                if !stay {
+                    return Ok(Some(Fate::Park));
+                }
+                if !std::mem::replace(patient, true) {
+                    stream.set_patience(STAY)?;
+                }
+                if !port.receive_soon()? {
                     return Ok(Some(Fate::Park));
                 }
             }
             Ok(Event::Shutdown) => {
+                if link.is_handshaking() {
+                    return Ok(Some(Fate::Drop));
+                }
                 self.client.end();
-                let Client { link, stream, .. } = &mut *self.client;
-                BlockingPort::new(link, stream, clock, &desk.shared).drain()?;
-                self.client.write(&clock.env(&desk.shared.settings.config))?;
-                return Ok(Some(Fate::Park));
+                return self.end(clock).map(Some);
             }
             Ok(Event::Closed) => return Ok(Some(Fate::Drop)),
             Ok(Event::NeedResponse | Event::NeedContinue | Event::Upgraded) => {
                 // A request that nothing answers any more: its handler gave an answer up half-way.
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
+                self.client.observe(&desk.shared);
             }
             Ok(Event::Data(_) | Event::End(_)) => {}
-            Err(violation) => {
-                desk.shared.stats.add(Count::Violations);
-                link.conn.refuse(&env, violation, &mut link.tx);
-            }
+            Err(violation) => self.client.refuse(&desk.shared, &env, violation),
         }
         Ok(None)
+    }
+
+    /// Says the last, and ends our side; the loop then listens on.
+    fn end(&mut self, clock: &mut Clock) -> io::Result<Fate> {
+        let shared = &self.desk.shared;
+        let Client { link, stream, .. } = &mut *self.client;
+        BlockingPort::new(link, stream, clock, shared).drain()?;
+        self.client.write(&clock.env(&shared.settings.config))?;
+        Ok(Fate::Park)
+    }
+
+    /// Says what earlier answers left, before a handler that may take its time: it is no business of theirs.
+    fn say_before(&mut self, clock: &Clock) -> io::Result<()> {
+        let shared = &self.desk.shared;
+        let Client { link, request, .. } = &*self.client;
+        if link.pending() > 0
+            && let Some(request) = request
+            && shared.gateway.mode(request.head.head()) == Mode::Blocking
+        {
+            self.client.write(&clock.env(&shared.settings.config))?;
+        }
+        Ok(())
     }
 
     /// Goes on with an answer whose handler has returned.
@@ -211,11 +252,20 @@ impl Job {
             if shared.is_stopping() {
                 link.conn.retire();
             }
-            let waker = waker.as_ref().map_or_else(|| Waker::noop().clone(), ConnectionWaker::waker);
-            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker);
+            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker());
             match advance {
-                Advance::Finished => *ongoing = None,
-                Advance::Room => BlockingPort::new(link, stream, clock, shared).drain()?,
+                Advance::Finished => {
+                    *ongoing = None;
+                    self.client.observe(shared);
+                    break;
+                }
+                Advance::Room => {
+                    BlockingPort::new(link, stream, clock, shared).drain()?;
+                    // However fast a client takes a long answer, others get their turn.
+                    if self.desk.crew.waiting() {
+                        return Ok(Some(Fate::Requeue));
+                    }
+                }
                 Advance::Waker | Advance::Input => {
                     BlockingPort::new(link, stream, clock, shared).drain()?;
                     return Ok(Some(Fate::Park));

@@ -6,11 +6,12 @@
 use std::io;
 use std::time::Duration;
 
-use cherrystone_core::gateway::Port;
-use cherrystone_core::{Env, Instant, Link};
+use cherrystone_core::gateway::{Peer, Port};
+use cherrystone_core::{Cause, Env, Instant, Link, Violation};
 
 use crate::client::{Request, stalled};
 use crate::clock::{Clock, system_instant};
+use crate::observer::refuse;
 use crate::shared::Shared;
 use crate::sockets::{PeerState, Stream};
 
@@ -19,12 +20,20 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 /// How much a read has room for.
 const READ: usize = 16 << 10;
 
+/// What a port waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Sending,
+    Receiving,
+}
+
 /// A port that waits.
 pub struct BlockingPort<'p> {
     link: &'p mut Link,
     stream: &'p Stream,
     clock: &'p mut Clock,
     shared: &'p Shared,
+    peer: Option<&'p Peer>,
 }
 
 impl core::fmt::Debug for BlockingPort<'_> {
@@ -36,13 +45,22 @@ impl core::fmt::Debug for BlockingPort<'_> {
 impl<'p> BlockingPort<'p> {
     /// A port over the parts of a client.
     pub fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
-        Self { link, stream, clock, shared }
+        Self { link, stream, clock, shared, peer: None }
     }
 
-    /// The end of a wait that began now.
-    fn wait_ends(&self) -> std::time::Instant {
+    /// Names the client, so that violations that a handler comes upon are observed.
+    #[must_use]
+    pub fn to(self, peer: &'p Peer) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    /// The end of a wait that began now, for a peer that is to send or to take something. The other deadline does not count: it
+    /// may have passed while this one matters.
+    fn wait_ends(&self, side: Side) -> std::time::Instant {
         let look_up = self.clock.now() + LOOK_UP;
-        system_instant(self.link.conn.deadline().map_or(look_up, |deadline| deadline.at.min(look_up)))
+        let deadline = self.link.conn.deadline();
+        let ours = deadline.filter(|deadline| (deadline.cause == Cause::Send) == (side == Side::Sending));
+        system_instant(ours.map_or(look_up, |deadline| deadline.at.min(look_up)))
     }
 
     fn go_on(&mut self) -> io::Result<Instant> {
@@ -52,14 +70,22 @@ impl<'p> BlockingPort<'p> {
         Ok(self.clock.tick())
     }
 
-    /// Waits for bytes until `until`, if that is not later than the connection's deadline; says whether any came.
+    /// Waits a little for bytes, as long as the socket's patience; says whether any came, or their end.
     ///
     /// # Errors
     /// The connection is lost.
-    pub fn linger(&mut self, until: Instant) -> io::Result<bool> {
-        let before = self.link.rx.unread().len();
-        self.receive(system_instant(until))?;
-        Ok(self.link.rx.unread().len() > before || self.link.rx.is_closed())
+    pub fn receive_soon(&mut self) -> io::Result<bool> {
+        let received = self.stream.recv_soon(self.link.spare(READ));
+        self.clock.tick();
+        match received {
+            Ok(0) => self.link.close().map_err(io::Error::other)?,
+            Ok(n) => self.link.received(n).map_err(io::Error::other)?,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     fn receive(&mut self, until: std::time::Instant) -> io::Result<()> {
@@ -76,6 +102,8 @@ impl<'p> BlockingPort<'p> {
 
 impl Port for BlockingPort<'_> {
     fn parts(&mut self) -> (&mut Link, Env<'_>) {
+        // A handler may have taken its time.
+        self.clock.tick();
         if self.shared.is_stopping() {
             self.link.conn.retire();
         }
@@ -86,12 +114,13 @@ impl Port for BlockingPort<'_> {
         // The peer may be waiting for what is queued before it sends more.
         self.drain()?;
         self.go_on()?;
-        self.receive(self.wait_ends())
+        self.receive(self.wait_ends(Side::Receiving))
     }
 
     fn drain(&mut self) -> io::Result<()> {
-        loop {
-            let until = self.wait_ends();
+        while self.link.pending() > 0 {
+            self.go_on()?;
+            let until = self.wait_ends(Side::Sending);
             let out = self.link.outgoing().map_err(io::Error::other)?;
             if out.is_empty() {
                 return Ok(());
@@ -102,10 +131,19 @@ impl Port for BlockingPort<'_> {
                 Err(error) => return Err(error),
             };
             if sent < out.len() {
-                self.go_on()?;
+                self.clock.tick();
             }
             let env = self.clock.env(&self.shared.settings.config);
             self.link.sent(&env, sent).map_err(stalled)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, why: Violation) {
+        let env = self.clock.env(&self.shared.settings.config);
+        match self.peer {
+            Some(peer) => refuse(self.link, peer, self.shared, &env, why),
+            None => self.link.conn.refuse(&env, why, &mut self.link.tx),
         }
     }
 
@@ -116,11 +154,7 @@ impl Port for BlockingPort<'_> {
 
 impl Request {
     /// Has the request answered, with waiting.
-    pub fn answer(
-        &mut self,
-        port: &mut BlockingPort<'_>,
-        peer: &cherrystone_core::gateway::Peer,
-    ) -> cherrystone_core::gateway::Answered {
+    pub fn answer(&mut self, port: &mut BlockingPort<'_>, peer: &Peer) -> cherrystone_core::gateway::Answered {
         self.is_due = false;
         let shared = port.shared;
         cherrystone_core::gateway::answer(&*shared.gateway, self.head.head(), port, &mut self.intake, peer)

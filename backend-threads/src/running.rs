@@ -22,8 +22,17 @@ use crate::workers::{self, Counts, Executor, Workers};
 pub struct Running {
     shared: Arc<Shared>,
     crew: Arc<dyn Executor<Job>>,
-    loops: Mutex<Vec<JoinHandle<()>>>,
+    end: Mutex<End>,
 }
+
+/// How far the end is. The lock is held for the whole of a stop, so that others wait for it.
+struct End {
+    loops: Vec<JoinHandle<()>>,
+    stopped: Option<Stopped>,
+}
+
+/// How long threads may take to notice that everything was cut.
+const AFTER_CUT: Duration = Duration::from_secs(1);
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -35,9 +44,9 @@ impl std::fmt::Debug for Running {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// Connections that were cut because they had not ended by the deadline.
+    /// Connections that were cut because what was under way had not ended by the deadline.
     pub cut: u64,
-    /// Handlers that were still at work then. Their threads end with them.
+    /// Handlers that were still at work a second later. Their threads end with them.
     pub busy: usize,
 }
 
@@ -62,45 +71,72 @@ pub fn start(doors: Vec<Door>, gateway: Arc<dyn Gateway>, settings: Settings) ->
 /// # Errors
 /// The settings make no sense, or no thread is left.
 pub fn crew(settings: &Settings) -> io::Result<Arc<dyn Executor<Job>>> {
-    let mut wanted = workers::Settings::default();
-    wanted.min = settings.min_threads;
-    wanted.max = Some(settings.max_threads);
-    wanted.queue = settings.queue;
+    let wanted = workers::Settings {
+        min: settings.min_threads,
+        max: Some(settings.max_threads),
+        queue: settings.queue,
+        ..workers::Settings::default()
+    };
     Ok(Arc::new(Workers::start(wanted, Job::run)?))
 }
 
 impl Running {
     /// A server whose loops run on these threads.
     pub fn new(shared: Arc<Shared>, crew: Arc<dyn Executor<Job>>, loops: Vec<JoinHandle<()>>) -> Self {
-        Self { shared, crew, loops: Mutex::new(loops) }
+        Self { shared, crew, end: Mutex::new(End { loops, stopped: None }) }
     }
 
     /// Stops: listeners first, idle connections at once, requests under way by `within`, what is left then is cut. No thread of
-    /// the server outlives it, but for handlers that do not come back. Repeating it is allowed, from any thread.
+    /// the server outlives it, but for handlers that do not come back. Repeating it is allowed, from any thread: every call
+    /// returns when the server has ended, with the same figures, and the nearest deadline counts.
+    ///
+    /// Called by a handler it does not wait for the thread that this handler runs on.
     pub fn stop(&self, within: Duration) -> Stopped {
-        let deadline = Instant::now().checked_add(within);
         self.shared.stop(Clock::new().now() + within);
-        let mut stopped = Stopped::default();
-        let mut loops = std::mem::take(&mut *self.loops.lock().unwrap_or_else(PoisonError::into_inner));
-        while loops.iter().any(|thread| !thread.is_finished()) {
-            if !self.shared.is_cutting() && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                stopped.cut = self.shared.stats.snapshot().open;
-                self.shared.cut();
+        let me = std::thread::current().id();
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stopped) = end.stopped {
+            return stopped;
+        }
+        let mut stuck = 0;
+        for thread in end.loops.drain(..).filter(|thread| thread.thread().id() != me) {
+            if self.await_end(&thread) {
+                // A loop that panicked is as ended as any.
+                drop(thread.join());
+            } else {
+                stuck += 1;
+            }
+        }
+        self.shared.cut();
+        let crew = self.crew.stop(Instant::now() + AFTER_CUT);
+        let stopped = Stopped { cut: self.stats().cut, busy: crew.busy + stuck };
+        drop(crew);
+        self.shared.discard_notes();
+        self.shared.conclude();
+        end.stopped = Some(stopped);
+        stopped
+    }
+
+    /// Waits for a loop to end, which sees to the deadline by itself; says whether it did. A handler that never comes back can
+    /// keep it.
+    fn await_end(&self, thread: &JoinHandle<()>) -> bool {
+        while !thread.is_finished() {
+            if Clock::new().now() >= self.shared.cut_at() + AFTER_CUT {
+                return false;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        // A loop that panicked is as ended as any.
-        loops.drain(..).for_each(|thread| drop(thread.join()));
-        self.shared.cut();
-        let crew = self.crew.stop(Instant::now() + Duration::from_secs(1));
-        stopped.busy = crew.busy;
-        stopped
+        true
+    }
+
+    /// Asks for a stop and does not wait for it; the loops keep to its deadline by themselves.
+    pub fn request_stop(&self, within: Duration) {
+        self.shared.stop(Clock::new().now() + within);
     }
 
     /// Cuts at once what a stop under way would wait for.
     pub fn cut(&self) {
-        self.shared.stop(Clock::new().now());
-        self.shared.cut();
+        self.request_stop(Duration::ZERO);
     }
 
     /// The counters now.

@@ -10,7 +10,9 @@ use std::time::Duration;
 use cherrystone_core::gateway::{Endpoint, Gateway};
 use cherrystone_core::{Config, Instant, Stage};
 
+use crate::guard::guarded;
 use crate::inbox::Inbox;
+use crate::observer::{Observer, tell};
 use crate::sockets::Listener;
 use crate::stats::Stats;
 
@@ -52,6 +54,8 @@ pub struct Settings {
     pub loops: usize,
     /// Content that is collected for an inline handler, in octets; default 64 KiB. A request with more goes to a worker.
     pub inline_body: usize,
+    /// Who is told what happens; default nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Settings {
@@ -64,6 +68,7 @@ impl Default for Settings {
             max_connections: 10_000,
             loops: 1,
             inline_body: 64 << 10,
+            observer: None,
         }
     }
 }
@@ -76,6 +81,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub stats: Stats,
+    /// Whether the observer is told of answers.
+    pub(crate) wants_answers: bool,
     phase: AtomicU8,
     /// When what is still under way is cut, in nanoseconds of the clock.
     cut_at: AtomicU64,
@@ -92,15 +99,20 @@ const SERVING: u8 = 0;
 const STOPPING: u8 = 1;
 const CUTTING: u8 = 2;
 
+/// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
+pub const FAILED_LINGER: Duration = Duration::from_secs(2);
+
 /// How long a connection that is closed by a stopping server may go on listening.
 pub const LAST_LINGER: Duration = Duration::from_millis(300);
 
 impl Shared {
     /// A server that has just begun to serve.
     pub fn new(gateway: Arc<dyn Gateway>, settings: Settings) -> Arc<Self> {
+        let wants_answers = settings.observer.as_ref().is_some_and(|observer| observer.wants_answers());
         Arc::new(Self {
             gateway,
             settings,
+            wants_answers,
             stats: Stats::default(),
             phase: AtomicU8::new(SERVING),
             cut_at: AtomicU64::new(u64::MAX),
@@ -125,7 +137,7 @@ impl Shared {
         self.phase.load(Ordering::Acquire) == CUTTING
     }
 
-    /// Ends serving: what is under way may take until `cut_at`. Repeated, it can only bring the end nearer.
+    /// Ends serving: what is under way may take until `cut_at`, which the loops see to. Repeated, it can only bring the end nearer.
     pub fn stop(&self, cut_at: Instant) {
         self.cut_at.fetch_min(cut_at.as_nanos(), Ordering::AcqRel);
         self.enter(STOPPING);
@@ -136,9 +148,23 @@ impl Shared {
         self.enter(CUTTING);
     }
 
+    /// Lets the observer know that nothing follows.
+    pub(crate) fn conclude(&self) {
+        tell(self, |observer| observer.stopped());
+    }
+
     /// When a stopping server cuts what is under way.
     pub fn cut_at(&self) -> Instant {
         Instant::from_nanos(self.cut_at.load(Ordering::Acquire))
+    }
+
+    /// Drops what workers sent to loops that have ended, so that no client hangs on to a server that is no more.
+    pub(crate) fn discard_notes(&self) {
+        for inbox in self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            while let Some(note) = inbox.take() {
+                guarded(|| drop(note));
+            }
+        }
     }
 
     fn enter(&self, phase: u8) {

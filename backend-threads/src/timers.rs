@@ -7,6 +7,8 @@
 //! Invariants:
 //! 1. The cost of setting an entry does not depend on how many connections there are, but on how many buckets.
 //! 2. With no entry there is no next time: an idle loop sleeps.
+//! 3. An entry that its connection left behind, by ending or for an earlier one, fires once and is not set again: whoever looks
+//!    compares what fired with what the connection remembers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +33,15 @@ pub struct Armed(u64);
 impl Armed {
     /// No entry.
     pub const NOT: Self = Self(u64::MAX);
+
+    /// Whether `fired` is the entry that is remembered here; then it is forgotten.
+    pub fn fires(&mut self, fired: Self) -> bool {
+        let is_ours = *self == fired;
+        if is_ours {
+            *self = Self::NOT;
+        }
+        is_ours
+    }
 }
 
 impl Timers {
@@ -55,15 +66,16 @@ impl Timers {
         self.buckets.first_key_value().map(|(bucket, _)| starts(*bucket))
     }
 
-    /// Takes out the tokens whose time has come. Each has no entry any more; a token may come up more than once, or after its
-    /// connection has ended.
-    pub fn expired(&mut self, now: Instant, out: &mut Vec<usize>) {
+    /// Takes out the tokens whose time has come, each with its entry. Only the connection that remembers this very entry has
+    /// been called, and has none any more; another one that has got the same token since then has not.
+    pub fn expired(&mut self, now: Instant, out: &mut Vec<(usize, Armed)>) {
         while let Some(first) = self.buckets.first_entry() {
-            if starts(*first.key()) > now {
+            let armed = Armed(*first.key());
+            if starts(armed.0) > now {
                 break;
             }
             let mut tokens = first.remove();
-            out.append(&mut tokens);
+            out.extend(tokens.drain(..).map(|token| (token, armed)));
             if self.spare.len() < 64 {
                 self.spare.push(tokens);
             }
@@ -97,7 +109,34 @@ mod tests {
         let next = timers.next().unwrap();
         assert!(next >= ms(100) && next <= ms(100) + GRAIN);
         timers.expired(next, &mut out);
-        assert_eq!((out, timers.next()), (vec![7], None));
+        assert_eq!((&out[..], timers.next()), (&[(7, armed)][..], None));
+        assert!(armed.fires(out[0].1));
+        assert_eq!(armed, Armed::NOT);
+    }
+
+    #[test]
+    fn entries_that_were_left_behind_die_out() {
+        let mut timers = Timers::default();
+        // Many short connections, one after the other with the same token, then one that stays.
+        for n in 0..100 {
+            timers.set(1, Some(ms(1000 + n)), &mut Armed::NOT.clone());
+        }
+        let (mut armed, mut now) = (Armed::NOT, 1);
+        timers.set(1, Some(ms(now + 1000)), &mut armed);
+        let mut calls = 0;
+        for _ in 0..10 {
+            now += 1000;
+            let mut out = Vec::new();
+            timers.expired(ms(now) + GRAIN, &mut out);
+            for (token, fired) in out {
+                if armed.fires(fired) {
+                    calls += 1;
+                    timers.set(token, Some(ms(now + 1000)), &mut armed);
+                }
+            }
+        }
+        assert!(calls <= 10, "{calls}");
+        assert_eq!(timers.buckets.values().map(Vec::len).sum::<usize>(), 1);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct ServerFlags {
     #[arg(long, value_name = "MIN:MAX")]
     pub threads: Option<Threads>,
     /// Requests that may wait for a worker (1024)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
     pub queue: Option<u32>,
     /// Event loops of the mio backend (1)
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]
@@ -243,7 +243,7 @@ mod tests {
         for (flag, value) in [
             ("--threads", "0"),
             ("--threads", "8:2"),
-            ("--queue", "0"),
+            ("--queue", "many"),
             ("--loops", "0"),
             ("--loops", "2000"),
             ("--max-connections", "0"),

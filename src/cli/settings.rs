@@ -60,8 +60,8 @@ impl Settings {
     pub fn runtime(&self) -> crate::Settings {
         let mut runtime = crate::Settings::default();
         runtime.config = self.config.clone();
-        runtime.min_threads = self.threads.min as usize;
-        runtime.max_threads = self.threads.max as usize;
+        runtime.min_threads = self.threads.min;
+        runtime.max_threads = self.threads.max;
         runtime.queue = self.queue as usize;
         runtime.loops = usize::from(self.loops);
         runtime.max_connections = self.max_connections as usize;

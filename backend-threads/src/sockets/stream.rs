@@ -116,6 +116,24 @@ impl Stream {
         self.until(Interest::Readable, deadline, || self.try_recv(buffer))
     }
 
+    /// Lets [`Self::recv_soon`] wait for at most `patience`, which the kernel rounds to its ticks. From then on
+    /// [`Self::send_file`] may wait too.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        rustix::io::ioctl_fionbio(&self.socket, false)?;
+        Ok(sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(patience))?)
+    }
+
+    /// [`Self::try_recv`] that waits a little, in one system call; for bytes that are about to come.
+    ///
+    /// # Errors
+    /// `ErrorKind::WouldBlock` when none came within the patience, or no patience was set; else what the system said.
+    pub fn recv_soon(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(&self.socket, buffer, RecvFlags::empty())?.0)
+    }
+
     /// [`Self::try_send`] that waits for space; it may still send only a part.
     ///
     /// # Errors

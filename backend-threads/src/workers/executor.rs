@@ -16,6 +16,12 @@ pub trait Executor<J>: Send + Sync {
     /// to be cheap.
     fn waiting(&self) -> bool;
 
+    /// Whether a job that came now would have a thread at once. A job that has nothing to do but wait for a while asks this
+    /// first. By default: whether a thread is idle.
+    fn has_room(&self) -> bool {
+        self.counts().idle > 0
+    }
+
     /// Takes no more jobs, runs those that were taken until `deadline`, and hands back those that did not start. Repeating
     /// it is allowed, from any thread.
     fn stop(&self, deadline: Instant) -> Stopped<J>;
@@ -80,9 +86,9 @@ impl<J> fmt::Debug for Stopped<J> {
 pub struct Counts {
     /// Workers, idle and busy.
     pub threads: usize,
-    /// Workers without a job.
+    /// Workers without a job, and that no queued job is meant for.
     pub idle: usize,
-    /// Jobs without a worker.
+    /// Jobs that no idle worker is there for.
     pub queued: usize,
     /// Jobs that ended in a panic since the start.
     pub panics: u64,

@@ -19,8 +19,8 @@
 //! Invariants:
 //! 1. A submitter never waits for a worker: a job is taken, or comes back at once.
 //! 2. A job that was taken runs exactly once, or is handed back by `stop`.
-//! 3. A job goes straight to the worker that fell asleep last, whose caches are warm, with one wake-up for the one job; no
-//!    wake-up when nobody sleeps. Jobs sleep in the queue only while all workers are busy.
+//! 3. A job wakes at most one worker, the one that fell asleep last, whose caches are warm; it wakes none when nobody sleeps.
+//!    A worker that just became free may be quicker, so that bursts of short jobs wake few.
 //! 4. Between start and stop the number of threads is never below `min` nor above `max`: workers that were told to leave
 //!    no longer count as there, so that nobody is sent away twice.
 //! 5. A panic costs the one job. A worker outlives it.
@@ -32,6 +32,7 @@ mod executor;
 mod pool;
 mod settings;
 mod slot;
+mod state;
 mod sync;
 
 pub use executor::{Counts, Executor, Rejected, Stopped};

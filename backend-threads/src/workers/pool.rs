@@ -3,18 +3,17 @@
 //! All decisions are made under one lock, which is held for a few instructions; threads are started, woken and joined
 //! outside of it.
 //!
-//! Invariants, whenever the lock is free:
-//! 1. Somebody sleeps only while the queue is empty.
-//! 2. `min <= threads - leaving` and `threads <= max`, until the stop.
-//! 3. `alive` counts the threads that still touch the pool, `threads` those of them that were not sent away.
+//! A job goes into the queue, and at most one worker at a time is being woken for what is there. It wakes the next one when
+//! it has taken its job and more are left. Waking takes longer than many a job: a worker that has just finished may be
+//! quicker, so a burst of short jobs needs few wake-ups, and the submitter pays for one of them at most.
 
-use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::slot::{Message, Slot};
+use super::slot::{Order, Slot};
+use super::state::State;
 use super::sync::{
     AtomicU64, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, MutexGuard, Ordering, Wait, current, has_ended, park,
     wait,
@@ -36,8 +35,8 @@ impl<J: Send + 'static> Workers<J> {
         let min = settings.min;
         let workers = Self { shared: Arc::new(Shared::new(settings, Box::new(work))) };
         for _ in 0..min {
-            workers.shared.lock().reserve();
-            workers.shared.start_worker(Slot::new(None)).map_err(|(e, _)| e)?;
+            workers.shared.lock().enlist();
+            workers.shared.start_worker(None).map_err(|(e, _)| e)?;
         }
         Ok(workers)
     }
@@ -49,16 +48,16 @@ impl<J: Send + 'static> Workers<J> {
     pub fn try_submit(&self, job: J) -> Result<(), Rejected<J>> {
         let shared = &self.shared;
         let mut state = shared.lock();
-        if !state.stopping && state.sleepers.is_empty() && state.threads < shared.max {
+        if !state.stopping && state.idle() == 0 && state.threads < shared.max {
             state.reserve();
             drop(state);
-            return match shared.start_worker(Slot::new(Some(job))) {
+            return match shared.start_worker(Some(job)) {
                 // No thread to be had: the queue may still have room.
-                Err((_, Some(job))) => shared.place(shared.lock(), job),
+                Err((_, Some(job))) => shared.enqueue(shared.lock(), job),
                 _ => Ok(()),
             };
         }
-        shared.place(state, job)
+        shared.enqueue(state, job)
     }
 
     /// Starts up to `n` more workers, not beyond `max`, and says how many. They leave again when they stay idle.
@@ -76,9 +75,9 @@ impl<J: Send + 'static> Workers<J> {
             if state.stopping || state.threads >= self.shared.max {
                 break;
             }
-            state.reserve();
+            state.enlist();
             drop(state);
-            if self.shared.start_worker(Slot::new(None)).is_err() {
+            if self.shared.start_worker(None).is_err() {
                 break;
             }
             started += 1;
@@ -87,17 +86,17 @@ impl<J: Send + 'static> Workers<J> {
     }
 
     /// Sends up to `n` workers away, not below `min`, and says how many. Idle ones leave at once, those that slept longest
-    /// first, busy ones after their job.
+    /// first, busy ones as soon as the queue has no job for them.
     pub fn shrink(&self, n: usize) -> usize {
         let mut state = self.shared.lock();
         if state.stopping {
             return 0;
         }
         let n = n.min(state.staying().saturating_sub(self.shared.settings.min));
-        let idle = n.min(state.sleepers.len());
+        let idle = n.min(state.idle()).min(state.sleepers.len());
         let dismissed = state.dismiss(idle);
         state.leaving += n - idle;
-        drop(state);
+        self.shared.release(state);
         dismissed.iter().for_each(|slot| slot.wake());
         n
     }
@@ -107,17 +106,17 @@ impl<J: Send + 'static> Workers<J> {
         self.shared.lock().staying()
     }
 
-    /// Workers that have no job.
+    /// Workers that have no job, and that no queued job is meant for.
     pub fn idle(&self) -> usize {
-        self.shared.lock().sleepers.len()
+        self.counts().idle
     }
 
-    /// Jobs in the queue, from one atomic read.
+    /// Jobs in the queue that no idle worker is there for, from one atomic read.
     pub fn queued(&self) -> usize {
         self.shared.queued.load(Ordering::Relaxed)
     }
 
-    /// Whether any job is in the queue, from one atomic read.
+    /// Whether a job waits until a worker comes back from another one, from one atomic read.
     pub fn waiting(&self) -> bool {
         self.queued() > 0
     }
@@ -130,12 +129,9 @@ impl<J: Send + 'static> Workers<J> {
     /// The figures of one moment.
     pub fn counts(&self) -> Counts {
         let state = self.shared.lock();
-        Counts {
-            threads: state.staying(),
-            idle: state.sleepers.len(),
-            queued: state.queue.len(),
-            panics: self.panics(),
-        }
+        // A worker that is to leave may still sleep, and is of use for a job that comes first.
+        let idle = state.idle().min(state.staying());
+        Counts { threads: state.staying(), idle, queued: state.excess(), panics: self.panics() }
     }
 
     /// Takes no more jobs, sends idle workers away, and waits until all jobs that were taken have run, or until `deadline`.
@@ -161,6 +157,11 @@ impl<J: Send + 'static> Executor<J> for Workers<J> {
     fn counts(&self) -> Counts {
         self.counts()
     }
+
+    fn has_room(&self) -> bool {
+        let counts = self.counts();
+        counts.idle > 0 || counts.threads < self.shared.settings.max()
+    }
 }
 
 impl<J: Send + 'static> Drop for Workers<J> {
@@ -178,12 +179,21 @@ impl<J: Send + 'static> Drop for Workers<J> {
 /// For ever, but within every clock: 30 years.
 const LONG: Duration = Duration::from_secs(30 * 365 * 86_400);
 
+/// How a worker's sleep ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slept {
+    /// There may be work.
+    Roused,
+    /// There was none for as long as a worker beyond `min` stays.
+    Enough,
+}
+
 struct Shared<J> {
     state: Mutex<State<J>>,
     /// Notified when `alive` falls during a stop.
     left: Condvar,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    /// The length of the queue, for those who do not hold the lock.
+    /// The excess of the queue, for those who do not hold the lock.
     queued: AtomicUsize,
     panics: AtomicU64,
     started: AtomicU64,
@@ -192,43 +202,10 @@ struct Shared<J> {
     work: Box<dyn Fn(J) + Send + Sync>,
 }
 
-struct State<J> {
-    queue: VecDeque<J>,
-    /// The last one fell asleep last.
-    sleepers: Vec<Arc<Slot<J>>>,
-    threads: usize,
-    /// Busy workers that leave after their job.
-    leaving: usize,
-    alive: usize,
-    stopping: bool,
-}
-
-impl<J> State<J> {
-    /// Counts a worker that is about to be started.
-    fn reserve(&mut self) {
-        self.threads += 1;
-        self.alive += 1;
-    }
-
-    fn staying(&self) -> usize {
-        self.threads - self.leaving
-    }
-
-    /// Takes the `n` coldest sleepers out. Their slots have to be woken without the lock.
-    fn dismiss(&mut self, n: usize) -> Vec<Arc<Slot<J>>> {
-        self.threads -= n;
-        let dismissed: Vec<_> = self.sleepers.drain(..n).collect();
-        dismissed.iter().for_each(|slot| slot.put(Message::Leave));
-        dismissed
-    }
-}
-
 impl<J: Send + 'static> Shared<J> {
     fn new(settings: Settings, work: Box<dyn Fn(J) + Send + Sync>) -> Self {
-        let state =
-            State { queue: VecDeque::new(), sleepers: Vec::new(), threads: 0, leaving: 0, alive: 0, stopping: false };
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new()),
             left: Condvar::new(),
             handles: Mutex::new(Vec::new()),
             queued: AtomicUsize::new(0),
@@ -244,31 +221,32 @@ impl<J: Send + 'static> Shared<J> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a job to a sleeper or to the queue.
-    fn place(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
+    /// Ends a change: sees to it that somebody comes for the queue, and that the figures are right.
+    fn release(&self, mut state: MutexGuard<'_, State<J>>) {
+        let roused = state.rouse();
+        self.queued.store(state.excess(), Ordering::Relaxed);
+        drop(state);
+        if let Some(slot) = roused {
+            slot.wake();
+        }
+    }
+
+    fn enqueue(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
         if state.stopping {
             return Err(Rejected::Stopped(job));
         }
-        if let Some(slot) = state.sleepers.pop() {
-            slot.put(Message::Job(job));
-            drop(state);
-            slot.wake();
-            return Ok(());
-        }
-        if state.queue.len() >= self.settings.queue {
+        if state.idle() == 0 && state.excess() >= self.settings.queue {
             return Err(Rejected::Full(job));
         }
-        // Somebody is needed after all.
-        state.leaving = state.leaving.saturating_sub(1);
         state.queue.push_back(job);
-        self.queued.store(state.queue.len(), Ordering::Relaxed);
+        self.release(state);
         Ok(())
     }
 
     /// Starts a worker that was reserved. If the system gives no thread, its first job comes back.
-    fn start_worker(self: &Arc<Self>, slot: Slot<J>) -> Result<(), (io::Error, Option<J>)> {
+    fn start_worker(self: &Arc<Self>, first: Option<J>) -> Result<(), (io::Error, Option<J>)> {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let slot = Arc::new(slot);
+        let slot = Arc::new(Slot::new(first));
         let (shared, own) = (Arc::clone(self), Arc::clone(&slot));
         // Held until the handle is in its place, so that a stop which saw the worker come and go finds it.
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
@@ -279,12 +257,14 @@ impl<J: Send + 'static> Shared<J> {
             }
             Err(error) => {
                 drop(handles);
+                let first = slot.first();
                 let mut state = self.lock();
                 state.threads -= 1;
                 state.alive -= 1;
+                state.waking -= usize::from(first.is_none());
+                self.release(state);
                 self.left.notify_all();
-                drop(state);
-                Err((error, slot.take().and_then(Message::job)))
+                Err((error, first))
             }
         }
     }
@@ -292,7 +272,11 @@ impl<J: Send + 'static> Shared<J> {
     /// The life of a worker.
     fn serve(&self, slot: &Arc<Slot<J>>) {
         slot.occupy();
-        let mut next = slot.take().and_then(Message::job).or_else(|| self.next(slot));
+        let mut next = slot.first().or_else(|| {
+            let mut state = self.lock();
+            state.waking -= 1;
+            self.take(state, slot)
+        });
         while let Some(job) = next {
             let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
             if let Err(payload) = outcome {
@@ -300,7 +284,7 @@ impl<J: Send + 'static> Shared<J> {
                 // The payload is the job's own, and so is a panic in its destructor.
                 let _ = catch_unwind(AssertUnwindSafe(move || drop(payload)));
             }
-            next = self.next(slot);
+            next = self.take(self.lock(), slot);
         }
         self.reap();
         let mut state = self.lock();
@@ -310,55 +294,62 @@ impl<J: Send + 'static> Shared<J> {
         }
     }
 
-    /// The next job, from the queue or from whoever wakes this worker; none when it is to end.
-    fn next(&self, slot: &Arc<Slot<J>>) -> Option<J> {
-        let mut state = self.lock();
-        if state.leaving > 0 {
-            state.leaving -= 1;
-            state.threads -= 1;
-            return None;
-        }
-        if let Some(job) = state.queue.pop_front() {
-            self.queued.store(state.queue.len(), Ordering::Relaxed);
-            return Some(job);
-        }
-        if state.stopping {
-            state.threads -= 1;
-            return None;
-        }
-        state.sleepers.push(Arc::clone(slot));
-        // A worker that is not needed for `min` looks at the clock, the others sleep until they are called.
-        let spare = state.staying() > self.settings.min;
-        let mut patience = spare.then(|| Instant::now().checked_add(self.settings.idle)).flatten();
-        drop(state);
+    /// The next job, or none when the calling worker is to end. Sleeps in between.
+    fn take<'p>(&'p self, mut state: MutexGuard<'p, State<J>>, slot: &Arc<Slot<J>>) -> Option<J> {
+        let mut slept = Slept::Roused;
         loop {
-            let waited = park(patience);
-            if let Some(message) = slot.take() {
-                return message.job();
+            if let Some(job) = state.queue.pop_front() {
+                self.release(state);
+                return Some(job);
             }
-            if waited == Wait::Expired {
-                let mut state = self.lock();
-                let Some(place) = state.sleepers.iter().position(|other| Arc::ptr_eq(other, slot)) else {
-                    return slot.take().and_then(Message::job);
-                };
-                if state.staying() > self.settings.min {
+            let spare = state.staying() > self.settings.min;
+            let leaves = state.leaving > 0;
+            if state.stopping || leaves || (spare && slept == Slept::Enough) {
+                state.leaving -= usize::from(leaves);
+                state.threads -= 1;
+                self.release(state);
+                return None;
+            }
+            // A worker that is not needed for `min` looks at the clock, the others sleep until they are called.
+            let deadline = spare.then(|| Instant::now().checked_add(self.settings.idle)).flatten();
+            state.sleepers.push(Arc::clone(slot));
+            self.release(state);
+            (state, slept) = self.sleep(slot, deadline)?;
+        }
+    }
+
+    /// Sleeps until there may be work or the deadline has passed; none when the worker was sent away.
+    fn sleep(&self, slot: &Arc<Slot<J>>, deadline: Option<Instant>) -> Option<(MutexGuard<'_, State<J>>, Slept)> {
+        loop {
+            let waited = park(deadline);
+            let mut order = slot.obey();
+            if order.is_none() && waited == Wait::GoesOn {
+                continue;
+            }
+            let mut state = self.lock();
+            if order.is_none() {
+                if let Some(place) = state.sleepers.iter().position(|other| Arc::ptr_eq(other, slot)) {
                     state.sleepers.remove(place);
-                    state.threads -= 1;
-                    return None;
+                    return Some((state, Slept::Enough));
                 }
-                patience = None;
+                // Somebody was quicker than the clock.
+                order = slot.obey();
             }
+            return match order? {
+                Order::Leave => None,
+                Order::Work => {
+                    state.waking -= 1;
+                    Some((state, Slept::Roused))
+                }
+            };
         }
     }
 
     fn stop(&self, deadline: Instant) -> Stopped<J> {
         let mut state = self.lock();
-        state.stopping = true;
-        state.leaving = 0;
-        let sleepers = state.sleepers.len();
-        let dismissed = state.dismiss(sleepers);
-        drop(state);
-        dismissed.iter().for_each(|slot| slot.wake());
+        let called = state.halt();
+        self.release(state);
+        called.iter().for_each(|slot| slot.wake());
 
         let me = current().id();
         let is_me = |handle: &JoinHandle<()>| handle.thread().id() == me;
@@ -373,11 +364,13 @@ impl<J: Send + 'static> Shared<J> {
         }
         let busy = state.alive.saturating_sub(selves);
         let unstarted = state.queue.drain(..).collect();
-        self.queued.store(0, Ordering::Relaxed);
-        drop(state);
+        self.release(state);
         if busy == 0 {
-            let handles = std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
-            handles.into_iter().filter(|handle| !is_me(handle)).for_each(join);
+            let others: Vec<_> = {
+                let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+                handles.extract_if(.., |handle| !is_me(handle)).collect()
+            };
+            others.into_iter().for_each(join);
         }
         Stopped { unstarted, busy }
     }

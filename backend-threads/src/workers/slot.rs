@@ -1,41 +1,40 @@
-//! How does a job reach one certain worker?
+//! How is one certain worker woken?
 //!
-//! Through its slot: a place for one message, and the thread to wake. A worker that finds no job puts its slot onto the
-//! stack of sleepers and parks; whoever takes the slot from the stack fills it, under the pool's lock, and then wakes the
+//! Through its slot: a place for one order, and the thread to wake. A worker that finds no job puts its slot onto the stack
+//! of sleepers and parks; whoever takes the slot from the stack leaves an order, under the pool's lock, and then wakes the
 //! thread without it.
 //!
 //! Invariants:
-//! 1. A slot is filled at most once between two reads: only the one who took it from the stack fills it.
-//! 2. A worker that holds the pool's lock and is not on the stack finds its message.
+//! 1. There is at most one order at a time: only the one who took the slot from the stack leaves one.
+//! 2. A worker that holds the pool's lock and is not on the stack finds its order.
 
 use std::sync::{OnceLock, PoisonError};
 
 use super::sync::{Mutex, Thread, current};
 
 /// What a sleeping worker is woken for.
-pub(super) enum Message<J> {
-    Job(J),
+pub(super) enum Order {
+    /// To look for a job.
+    Work,
+    /// To end.
     Leave,
 }
 
-impl<J> Message<J> {
-    pub(super) fn job(self) -> Option<J> {
-        match self {
-            Self::Job(job) => Some(job),
-            Self::Leave => None,
-        }
-    }
-}
-
 pub(super) struct Slot<J> {
-    message: Mutex<Option<Message<J>>>,
+    first: Mutex<Option<J>>,
+    order: Mutex<Option<Order>>,
     thread: OnceLock<Thread>,
 }
 
 impl<J> Slot<J> {
     /// A slot for a worker that is about to start, with its first job.
     pub(super) fn new(first: Option<J>) -> Self {
-        Self { message: Mutex::new(first.map(Message::Job)), thread: OnceLock::new() }
+        Self { first: Mutex::new(first), order: Mutex::new(None), thread: OnceLock::new() }
+    }
+
+    /// The first job, once.
+    pub(super) fn first(&self) -> Option<J> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Makes the calling thread the one to wake.
@@ -43,12 +42,13 @@ impl<J> Slot<J> {
         let _ = self.thread.set(current());
     }
 
-    pub(super) fn put(&self, message: Message<J>) {
-        *self.message.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+    pub(super) fn order(&self, order: Order) {
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
     }
 
-    pub(super) fn take(&self) -> Option<Message<J>> {
-        self.message.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Takes the order, if there is one.
+    pub(super) fn obey(&self) -> Option<Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn wake(&self) {

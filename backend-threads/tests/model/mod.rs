@@ -9,6 +9,8 @@ mod pool;
 mod settings;
 #[path = "../../src/workers/slot.rs"]
 mod slot;
+#[path = "../../src/workers/state.rs"]
+mod state;
 mod sync;
 
 pub(crate) use executor::{Counts, Executor, Rejected, Stopped};

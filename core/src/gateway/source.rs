@@ -27,7 +27,9 @@ pub enum Progress {
 pub trait Source: Send {
     /// Writes the next piece, or several small ones, to `out`.
     ///
-    /// The waker given last is the one to call after [`Progress::Later`]; it may be called at any time, from any thread.
+    /// The waker given last is the one to call after [`Progress::Later`]; it may be called at any time, from any thread. A source
+    /// that waits is asked again when it was called, and seldom otherwise. One whose client has gone is dropped; that is noticed
+    /// with a reset at once, after a regular end, which may be that of one side, when something is sent.
     ///
     /// # Errors
     /// The content cannot be completed: the connection is cut.

@@ -1,31 +1,35 @@
 //! Where do connections wait that need no worker?
 //!
 //! In the [`Parker`]: one thread that accepts, and holds every connection that is idle, whose head is incomplete, that lingers, or
-//! that waits for its application. It reads without waiting, and hands a connection to a worker when a request is complete or
-//! there is something to be said.
+//! that waits for its application. It hands a connection to a worker when a request is complete or there is something to be
+//! said. What a connection does with its turn here is in `turn`.
 //!
 //! Invariants:
 //! 1. A connection is in exactly one place: here, or with one worker.
 //! 2. A connection costs no worker before its first head is complete, nor while it is idle.
-//! 3. With nothing to do the thread sleeps until the next deadline.
+//! 3. With nothing to do the thread sleeps until the next deadline; with a lot to do, the work of one turn is bounded.
+//! 4. What an application does here, panics included, costs its own connection at most.
+
+mod turn;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
-use cherrystone_core::{Event, Pool};
+use cherrystone_core::Pool;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::client::{Client, Read, Request, Written};
+use crate::client::{Client, Request, Written};
 use crate::clock::{Clock, system_instant};
 use crate::doors::Doors;
+use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Note};
 use crate::job::{Desk, Job, Task};
-use crate::shared::{Door, LAST_LINGER};
+use crate::shared::{Door, FAILED_LINGER, LAST_LINGER};
 use crate::stats::Count;
-use crate::timers::{Armed, Timers};
+use crate::timers::{Armed, GRAIN, Timers};
 use crate::{Inbox, Shared};
 
 const INBOX: Token = Token(0);
@@ -42,9 +46,12 @@ pub(crate) struct Parker {
     timers: Timers,
     clock: Clock,
     pool: Pool,
-    /// Storage of requests that were answered.
+    /// Storage of requests that were answered; in boxes, since it travels in them.
+    #[allow(clippy::vec_box)]
     requests: Vec<Box<Request>>,
-    expired: Vec<usize>,
+    /// Connections whose turn ended before they were done.
+    unfinished: Vec<usize>,
+    expired: Vec<(usize, Armed)>,
     stopping: bool,
 }
 
@@ -56,13 +63,18 @@ struct Slot {
     readable: bool,
     /// Whether the peer is known to have ended its side, so that even a short read is not the last.
     ended: bool,
-    waker: Option<Arc<ConnectionWaker>>,
+    /// Whether the application has something to say, or a worker has to have the connection for another reason.
     woken: bool,
+    /// Whether it is among the unfinished.
+    listed: bool,
+    waker: Arc<ConnectionWaker>,
 }
 
 /// Where a connection goes next.
 enum Next {
     Stay,
+    /// It has more to do when others had their turn.
+    Again,
     Worker,
     Drop,
 }
@@ -79,6 +91,7 @@ impl Parker {
             clock: Clock::new(),
             pool: Pool::default(),
             requests: Vec::new(),
+            unfinished: Vec::new(),
             expired: Vec::new(),
             stopping: false,
         })
@@ -95,10 +108,13 @@ impl Parker {
         while !(self.stopping && (self.slots.is_empty() || self.shared().is_cutting())) {
             self.turn(&mut events);
         }
+        let shared = Arc::clone(&self.desk.shared);
         for slot in self.slots.drain() {
-            if let Some(client) = slot.client {
-                client.finish();
+            let is_cut = slot.client.is_none_or(|client| client.cut(&shared, &self.clock.env(&shared.settings.config)));
+            if is_cut {
+                shared.stats.add(Count::Cut);
             }
+            shared.stats.sub(Count::Open);
         }
     }
 
@@ -107,14 +123,17 @@ impl Parker {
     }
 
     fn turn(&mut self, events: &mut Events) {
-        let due = self.doors.due(&self.desk.shared, self.clock.now());
-        let wake_at = [self.timers.next(), due].into_iter().flatten().min();
-        let timeout = wake_at.map(|at| system_instant(at).saturating_duration_since(std::time::Instant::now()));
         // An interrupted wait, or one that failed, is a spurious wake-up.
-        if self.poll.poll(events, timeout).is_err() {
+        if self.poll.poll(events, self.sleep()).is_err() {
             events.clear();
         }
         self.clock.tick();
+        for key in std::mem::take(&mut self.unfinished) {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.listed = false;
+                self.drive(key);
+            }
+        }
         for event in &*events {
             let token = event.token().0;
             if let Some(key) = token.checked_sub(CLIENTS) {
@@ -129,18 +148,26 @@ impl Parker {
         }
         self.accept();
         self.read_notes();
-        let mut expired = std::mem::take(&mut self.expired);
-        self.timers.expired(self.clock.now(), &mut expired);
-        for key in expired.drain(..) {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.armed = Armed::NOT;
-                self.drive(key);
+        self.look_at_timers();
+        if self.shared().is_stopping() {
+            if !self.stopping {
+                self.stop();
+            }
+            if self.clock.now() >= self.shared().cut_at() {
+                self.shared().cut();
             }
         }
-        self.expired = expired;
-        if self.shared().is_stopping() && !self.stopping {
-            self.stop();
+    }
+
+    /// How long the loop may sleep.
+    fn sleep(&self) -> Option<std::time::Duration> {
+        if !self.unfinished.is_empty() {
+            return Some(std::time::Duration::ZERO);
         }
+        let due = self.doors.due(&self.desk.shared, self.clock.now());
+        let cut = self.stopping.then(|| self.shared().cut_at());
+        let wake_at = [self.timers.next(), due, cut].into_iter().flatten().min()?;
+        Some(system_instant(wake_at).saturating_duration_since(std::time::Instant::now()))
     }
 
     fn accept(&mut self) {
@@ -151,13 +178,16 @@ impl Parker {
 
     fn welcome(&mut self, client: Box<Client>) {
         let fd = client.stream.as_fd().as_raw_fd();
-        let key = self.slots.insert(Slot {
+        let entry = self.slots.vacant_entry();
+        let key = entry.key();
+        entry.insert(Slot {
             client: Some(client),
             armed: Armed::NOT,
             readable: true,
             ended: false,
-            waker: None,
             woken: false,
+            listed: false,
+            waker: ConnectionWaker::new(Arc::clone(&self.desk.inbox), key),
         });
         if self.poll.registry().register(&mut SourceFd(&fd), Token(CLIENTS + key), Interest::READABLE).is_err() {
             self.remove(key);
@@ -172,9 +202,7 @@ impl Parker {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    if let Some(request) = client.request.take_if(|request| !request.is_due) {
-                        self.requests.push(request);
-                    }
+                    self.requests.extend(client.take_request());
                     if self.stopping {
                         client.link.conn.retire();
                     }
@@ -182,7 +210,12 @@ impl Parker {
                     self.slots[key].readable = true;
                     self.drive(key);
                 }
-                Note::Gone(key) => self.remove(key),
+                Note::Gone(key) => {
+                    if self.desk.shared.is_cutting() {
+                        self.desk.shared.stats.add(Count::Cut);
+                    }
+                    self.remove(key);
+                }
                 Note::Wake(key) => {
                     if let Some(slot) = self.slots.get_mut(key) {
                         slot.woken = true;
@@ -193,32 +226,57 @@ impl Parker {
         }
     }
 
+    fn look_at_timers(&mut self) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.timers.expired(self.clock.now(), &mut expired);
+        for (key, entry) in expired.drain(..) {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            if slot.armed.fires(entry) {
+                // Its event may be yet to come.
+                slot.readable = true;
+                self.drive(key);
+            }
+        }
+        self.expired = expired;
+    }
+
     fn remove(&mut self, key: usize) {
         if let Some(client) = self.slots.remove(key).client {
-            client.finish();
+            client.finish(&self.desk.shared);
         }
         self.desk.shared.stats.sub(Count::Open);
     }
 
-    /// Moves a connection on as far as that is possible without waiting.
+    /// Gives a connection its turn.
     fn drive(&mut self, key: usize) {
-        let slot = &mut self.slots[key];
-        let Some(mut client) = slot.client.take() else { return };
-        let next = match self.advance(key, &mut client) {
-            Ok(next) => next,
-            Err(_) => {
-                // What is outgoing, an alert perhaps, is worth one try.
-                let _ = client.write(&self.clock.env(&self.desk.shared.settings.config));
-                Next::Drop
-            }
-        };
+        let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
+        let mut next = self.attempt(key, &mut client);
+        if self.stopping && matches!(next, Next::Stay) {
+            // A request that had come is on its way by now; another one is not to follow.
+            client.link.conn.retire();
+            client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+            next = self.attempt(key, &mut client);
+            client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+        }
+        client.count_traffic(&self.desk.shared);
         match next {
             Next::Stay => {
+                if self.stopping {
+                    // A worker may have said the last answer, so that nobody here saw the linger time begin.
+                    client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+                }
                 client.link.rest(&mut self.pool);
-                let slot = &mut self.slots[key];
                 let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
+                let slot = &mut self.slots[key];
                 self.timers.set(key, deadline, &mut slot.armed);
                 slot.client = Some(client);
+            }
+            Next::Again => {
+                let slot = &mut self.slots[key];
+                slot.client = Some(client);
+                if !std::mem::replace(&mut slot.listed, true) {
+                    self.unfinished.push(key);
+                }
             }
             Next::Worker => self.submit(key, client),
             Next::Drop => {
@@ -228,22 +286,47 @@ impl Parker {
         }
     }
 
+    /// Lets a connection advance, and survives that.
+    fn attempt(&mut self, key: usize, client: &mut Client) -> Next {
+        let mut outcome = guarded(|| self.advance(key, client));
+        if client.note_failure(&self.desk.shared) {
+            if matches!(outcome, Some(Err(_))) {
+                outcome = guarded(|| self.advance(key, client));
+            }
+            client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
+        }
+        let shared = &self.desk.shared;
+        match outcome {
+            Some(Ok(next)) => next,
+            Some(Err(error)) => {
+                client.fail(&error, &self.clock.env(&shared.settings.config));
+                Next::Drop
+            }
+            None => {
+                shared.stats.add(Count::Panics);
+                client.give_up(shared, &self.clock.env(&shared.settings.config));
+                Next::Again
+            }
+        }
+    }
+
     fn submit(&mut self, key: usize, client: Box<Client>) {
         let slot = &mut self.slots[key];
         slot.woken = false;
-        let waker = (client.ongoing.is_some() || client.has_request()).then(|| {
-            let waker = slot.waker.get_or_insert_with(|| ConnectionWaker::new(Arc::clone(&self.desk.inbox), key));
-            waker.rearm();
-            Arc::clone(waker)
-        });
-        let job = Job { desk: Arc::clone(&self.desk), token: key, client, task: Task::Serve(waker) };
+        slot.waker.rearm();
+        let task = Task::Serve(Arc::clone(&slot.waker));
+        let job = Job { desk: Arc::clone(&self.desk), token: key, client, task };
         let Err(rejected) = self.desk.crew.try_submit(job) else { return };
         let mut client = rejected.into_job().client;
-        self.desk.shared.stats.add(Count::Refused);
-        client.request = None;
-        client.ongoing = None;
+        if !client.has_request() {
+            // Nothing new: an answer that goes on, or its last octets. It is not given up for others; its turn comes later.
+            slot.woken = true;
+            slot.client = Some(client);
+            self.timers.set(key, Some(self.clock.now() + GRAIN), &mut slot.armed);
+            return;
+        }
         let env = self.clock.env(&self.desk.shared.settings.config);
-        client.link.conn.overloaded(&env, &mut client.link.tx);
+        client.overloaded(&self.desk.shared, &env);
         // Whoever does not even take these octets is dropped.
         let written = client.write(&env);
         self.slots[key].client = Some(client);
@@ -251,85 +334,6 @@ impl Parker {
             Ok(Written::All) => self.drive(key),
             _ => self.remove(key),
         }
-    }
-
-    fn advance(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
-        let slot = &mut self.slots[key];
-        let shared = &self.desk.shared;
-        if let Some(ongoing) = &client.ongoing {
-            let wanted = slot.woken || slot.ended || (ongoing.is_upgrade() && slot.readable);
-            if slot.ended && !ongoing.is_upgrade() && !slot.woken {
-                return Ok(if has_left(client) { Next::Drop } else { Next::Stay });
-            }
-            return Ok(if wanted { self.read_upgrade(key, client)? } else { Next::Stay });
-        }
-        client.link.wake(&mut self.pool);
-        loop {
-            let env = self.clock.env(&shared.settings.config);
-            let Client { link, request, .. } = client;
-            match link.conn.poll(&env, &mut link.rx) {
-                Ok(Event::Request(head)) => {
-                    let mut storage = self.requests.pop().unwrap_or_default();
-                    storage.begin(head);
-                    storage.admit(link, shared, &env);
-                    if storage.is_due {
-                        *request = Some(storage);
-                        return Ok(Next::Worker);
-                    }
-                    self.requests.push(storage);
-                }
-                Ok(Event::NeedInput) => {
-                    if link.resume().map_err(io::Error::other)? {
-                        continue;
-                    }
-                    if link.pending() > 0 && client.write(&env)? == Written::Blocked {
-                        return Ok(Next::Worker);
-                    }
-                    if !slot.readable {
-                        return Ok(Next::Stay);
-                    }
-                    slot.readable = match client.read()? {
-                        Read::Some => true,
-                        Read::Last => slot.ended,
-                        Read::Nothing | Read::End => false,
-                    };
-                }
-                Ok(Event::Shutdown) => {
-                    client.end();
-                    if client.write(&env)? == Written::Blocked {
-                        return Ok(Next::Worker);
-                    }
-                    if self.stopping {
-                        client.link.conn.poll(&env, &mut client.link.rx).ok();
-                        client.link.conn.hasten(env.now + LAST_LINGER);
-                    }
-                }
-                Ok(Event::Closed) => return Ok(Next::Drop),
-                Ok(_) => return Ok(Next::Worker),
-                Err(violation) => {
-                    shared.stats.add(Count::Violations);
-                    link.conn.refuse(&env, violation, &mut link.tx);
-                }
-            }
-        }
-    }
-
-    /// Brings an upgraded connection what has come, before a worker sees it.
-    fn read_upgrade(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
-        let slot = &mut self.slots[key];
-        if slot.readable && client.ongoing.as_ref().is_some_and(|ongoing| ongoing.is_upgrade()) {
-            slot.readable = match client.read()? {
-                Read::Some => true,
-                Read::Last => slot.ended,
-                Read::Nothing if !slot.woken && !slot.ended => {
-                    slot.readable = false;
-                    return Ok(Next::Stay);
-                }
-                Read::Nothing | Read::End => false,
-            };
-            slot.ended = false;
-        }
-        Ok(Next::Worker)
     }
 
     /// Ends listening, and lets every connection that is here know.
@@ -340,17 +344,10 @@ impl Parker {
         fresh.into_iter().for_each(|client| self.welcome(client));
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
-            if let Some(client) = &mut self.slots[key].client {
-                client.link.conn.retire();
-                client.link.conn.hasten(self.clock.now() + LAST_LINGER);
-                self.slots[key].readable = true;
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.readable = true;
                 self.drive(key);
             }
         }
     }
-}
-
-/// Whether nothing that is sent to the peer can arrive.
-fn has_left(client: &Client) -> bool {
-    client.stream.peer_state() == crate::sockets::PeerState::Gone
 }
