@@ -34,6 +34,18 @@ impl Moment {
         }
     }
 
+    /// `Jan  5 09:00:00 2026 GMT`, as OpenSSL prints it.
+    pub(crate) fn to_openssl(self) -> String {
+        let Self { year, month, day, hour, minute, second } = self;
+        format!("{month} {day:>2} {hour:02}:{minute:02}:{second:02} {year} GMT")
+    }
+
+    /// `05/Jan/2026:09:00:00 +0000`, as Apache logs it.
+    pub(crate) fn to_log(self) -> String {
+        let Self { year, month, day, hour, minute, second } = self;
+        format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000")
+    }
+
     /// Now, by the system's clock.
     pub(crate) fn now() -> Self {
         Self::from_unix(unix_now())
@@ -61,5 +73,11 @@ mod tests {
         assert_eq!(day(951_782_400), (2000, "Feb", 29, 0));
         assert_eq!(day(1_767_603_600), (2026, "Jan", 5, 9));
         assert_eq!(day(-1), (1969, "Dec", 31, 23));
+        assert!(Moment::now().year >= 2025);
+    }
+    #[test]
+    fn forms() {
+        assert_eq!(Moment::from_unix(1_767_603_600).to_openssl(), "Jan  5 09:00:00 2026 GMT");
+        assert_eq!(Moment::from_unix(951_782_399).to_log(), "28/Feb/2000:23:59:59 +0000");
     }
 }

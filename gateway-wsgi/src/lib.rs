@@ -26,6 +26,7 @@ mod head;
 mod input;
 mod latin1;
 mod outcome;
+mod pem;
 mod pin;
 mod spool;
 mod talk;

@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-
 from cherrystone import wsgi
 
 
@@ -122,3 +121,63 @@ def get(path="/", *lines, method="GET", version="1.1", close=True):
     if close:
         fields.append("Connection: close")
     return "\r\n".join(fields + ["", ""]).encode("latin-1")
+
+
+def showing(*keys):
+    """An application that answers with some of its environment."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [repr([environ.get(key) for key in keys]).encode()]
+
+    return app
+
+
+def ask(served, request):
+    """What such an application answers."""
+    return eval(served.exchange(request).partition(b"\r\n\r\n")[2])
+
+
+def app_of(status="200 OK", headers=(), content=(b"hello",)):
+    """An application that answers always the same."""
+
+    def app(environ, start_response):
+        start_response(status, list(headers))
+        return content
+
+    return app
+
+
+def body(answer):
+    """The content of an answer that is not chunked."""
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+class Closing:
+    """An iterable that records what is done to it."""
+
+    def __init__(self, pieces):
+        self.pieces = iter(pieces)
+        self.asked = 0
+        self.closed = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.asked += 1
+        piece = next(self.pieces)
+        if isinstance(piece, BaseException):
+            raise piece
+        return piece() if callable(piece) else piece
+
+    def close(self):
+        self.closed += 1
+
+
+def until(condition, within=5):
+    """Waits for something to come true."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)

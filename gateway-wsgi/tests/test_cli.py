@@ -9,9 +9,8 @@ import time
 import urllib.request
 
 import pytest
-from conftest import get, receive_all
-
 from cherrystone import cli
+from conftest import get, receive_all
 
 APPLICATION = """
 import os
@@ -150,7 +149,7 @@ def test_an_address_in_use(directory):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [sys.executable, "-m", "cherrystone", "good", "--bind", "127.0.0.1:%d" % taken.getsockname()[1]]
+        command = [sys.executable, "-m", "cherrystone", "good", "--bind", f"127.0.0.1:{taken.getsockname()[1]}"]
         process = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=30)
     assert process.returncode == 1 and "in use" in process.stderr
 

@@ -36,7 +36,7 @@ class Browser:
     """Keeps cookies."""
 
     def __init__(self, served):
-        self.base = "http://%s:%d" % served.address
+        self.base = served.server.url
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
 
     def get(self, path):

@@ -4,9 +4,8 @@ import io
 import time
 
 import pytest
-from conftest import get, receive_all
-
 from cherrystone import InputError, MaxSizeExceeded
+from conftest import get, receive_all
 
 LINES = b"one\n\nthree, which is longer\r\nlast without end"
 
@@ -87,6 +86,15 @@ def test_large_content(serve, chunked_input):
                           headers={"Transfer-Encoding": "chunked"}).content == expected
     served = serve(reader(lambda file: len(file.read())), chunked_input=chunked_input)
     assert served.request("POST", "/", body=content).content == repr(len(content)).encode()
+
+
+@pytest.mark.parametrize("chunked_input", ["spool", "stream"])
+def test_long_lines(serve, chunked_input):
+    lines = [b"x" * 200_000 + b"\n", b"y" * 70_000]
+    read = lambda file: [(line[:1], len(line)) for line in [file.readline(), file.readline(65_536), *file]]
+    served = serve(reader(read), chunked_input=chunked_input)
+    for request in (*list(requests(b"".join(lines)))[:1], *list(requests(b"".join(lines)))[3:]):
+        assert served.exchange(request).endswith(repr(read(io.BytesIO(b"".join(lines)))).encode())
 
 
 def test_content_length_is_that_of_what_can_be_read(serve):

@@ -9,21 +9,13 @@ import threading
 import time
 
 import pytest
-from conftest import get, receive_all
-
 from cherrystone import wsgi
+from conftest import get, receive_all, until
 
 
 def hello(environ, start_response):
     start_response("200 OK", [])
     return [b"hello"]
-
-
-def until(condition, within=5):
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_prepare_makes_ready_and_stop_ends(serve):

@@ -4,9 +4,8 @@ import inspect
 import io
 
 import pytest
-from conftest import get
-
 from cherrystone import wsgiserver
+from conftest import get
 
 #: The public names of the original, and the attributes and methods that its documentation lists.
 NAMES = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import socket
-import sys
 import threading
 import time
 import traceback as traceback_module
@@ -13,6 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 from . import _addresses
 from ._cherrystone import Engine, FileWrapper, __version__, in_request
+from ._log import ErrorLog
 from ._request import Gateway, HTTPConnection, HTTPRequest
 from .workers.threadpool import ThreadPool, WorkerThread
 
@@ -23,25 +23,6 @@ LAST_PATIENCE = 1.0
 
 #: Servers that an interpreter which ends has to stop, since their threads must not outlive it.
 _running: "weakref.WeakSet[HTTPServer]" = weakref.WeakSet()
-
-
-class ErrorLog:
-    """``wsgi.errors``: text that goes to the standard error stream of the moment."""
-
-    def write(self, text: str) -> int:
-        """Writes text."""
-        stream = sys.stderr
-        return len(text) if stream is None else stream.write(text)
-
-    def writelines(self, lines) -> None:
-        """Writes several texts."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Puts out what was written."""
-        if sys.stderr is not None:
-            sys.stderr.flush()
 
 
 class HTTPServer:
@@ -78,8 +59,7 @@ class HTTPServer:
     #: Seconds for the head of a request; ``None`` means ``timeout``.
     head_timeout: Optional[float] = None
     #: Octets a second that a client has to keep up in the long run, sending and receiving.
-    body_rate = 512
-    send_rate = 512
+    body_rate = send_rate = 512
     #: What the server calls itself.
     version = "Cherrystone/" + __version__
     #: The ``Server`` field of answers and ``SERVER_SOFTWARE``; made of ``version`` by ``prepare`` if it is ``None``.
@@ -92,7 +72,7 @@ class HTTPServer:
     max_request_body_size = 0
     #: Header lines that a request may have.
     max_header_fields = 100
-    #: Kept for code that sets it: the option is always on.
+    #: Kept for code that sets it: always on.
     nodelay = True
     #: Creates what ``req.conn`` is in gateways written in Python.
     ConnectionClass: Type[HTTPConnection] = HTTPConnection
@@ -258,9 +238,8 @@ class HTTPServer:
         return ending
 
     def _end(self, engine: Engine) -> None:
-        within = self.shutdown_timeout
         # A negative or missing time means no limit.
-        within = float("inf") if within is None or within < 0 else float(within)
+        within = float("inf") if self.shutdown_timeout is None or self.shutdown_timeout < 0 else float(self.shutdown_timeout)
         try:
             cut, busy = engine.stop(within)
             if cut or busy:
@@ -362,8 +341,7 @@ class HTTPServer:
         }
 
     def _options(self) -> Dict[str, Any]:
-        minimum, maximum = self.requests.min, self.requests.max
-        queue = self.requests.accepted_queue_size
+        minimum, maximum, queue = self.requests.min, self.requests.max, self.requests.accepted_queue_size
         idle = self.timeout if self.idle_timeout is None else self.idle_timeout
         head = self.timeout if self.head_timeout is None else self.head_timeout
         resolve = "names" if self.peercreds_resolve_enabled else "numbers"

@@ -140,7 +140,7 @@ class Gateway(server.Gateway):
 class Gateway_10(Gateway):
     """WSGI 1.0.1, as PEP 3333 has it: text that carries octets."""
 
-    version = (1, 0)
+    version: Tuple[Any, int] = (1, 0)
 
     def get_environ(self) -> Dict[str, Any]:
         """The environment for the application."""
