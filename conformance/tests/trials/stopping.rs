@@ -84,7 +84,7 @@ on_all_setups_at_once! {
 
     /// A request that has come when the stop begins is answered, on a fresh connection and on an idle one.
     fn a_request_that_has_come_is_answered(setup) {
-        for _ in 0..10 {
+        for _ in 0..4 {
             let bed = Bed::new(setup, |_| {});
             let mut peers: Vec<Peer> = (0..40).map(|_| bed.connect()).collect();
             for peer in peers.iter_mut().take(20) {
