@@ -1,5 +1,6 @@
 //! Does a connection cost only what it uses?
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,27 @@ on_every_setup! {
             for _ in 0..5 {
                 assert!(bed.greet() < SOON);
             }
+        });
+    }
+
+    /// Nor do those that take long answers as fast as they come, though they are more than the workers.
+    fn long_answers_do_not_starve_others(setup) {
+        let bed = Bed::new(setup, |_| {});
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let mut reader = bed.connect();
+                    reader.send(get("/stream"));
+                    while !over.load(Ordering::SeqCst) {
+                        reader.octets(64 << 10);
+                    }
+                });
+            }
+            pause(100);
+            let slowest = (0..10).map(|_| bed.greet()).max().unwrap();
+            over.store(true, Ordering::SeqCst);
+            assert!(slowest < SOON, "{slowest:?}");
         });
     }
 
