@@ -14,19 +14,28 @@
 //! ```
 //!
 //! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
-//! [`dispatch`] are their logic), and `cli` is the command line.
+//! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
+//! With the feature `tracing` a server also tells the program's subscriber what happens.
 
+pub mod access_log;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod dispatch;
 pub mod files;
 pub mod gateways;
+mod observers;
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(feature = "tracing")]
+mod trace;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
-pub use cherrystone_threads::{Running, Settings, Snapshot, Stopped, sockets};
+pub use cherrystone_threads::{ErrorBody, Observer, Record, Running, Settings, Snapshot, Stopped, Violations, sockets};
 pub use server::{Backend, Handle, Server, ServerError};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use cherrystone::Server;
 use cherrystone::cli::{self, Action, Serve, What};
 use cherrystone::files::Files;
 use cherrystone::gateways::Hello;
-use cherrystone::{Server, cli::launch};
 
 fn main() -> ExitCode {
     let outcome = match Action::parse() {
@@ -34,5 +34,5 @@ fn run(serve: &Serve) -> Result<(), Box<dyn std::error::Error>> {
             Server::new(files.map_err(|error| format!("cannot serve {}: {error}", root.display()))?)
         }
     };
-    launch(server, serve.backend, &serve.settings, &serve.bind)
+    serve.launch(server)
 }

@@ -27,7 +27,10 @@ use std::time::Duration;
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
 use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Options, bind};
-use cherrystone_threads::{Door, Running, Settings, Snapshot, Stages, Stopped};
+use cherrystone_threads::{Door, Observer, Running, Settings, Snapshot, Stages, Stopped};
+
+use crate::access_log::AccessLog;
+use crate::observers::Observers;
 
 /// What drives the connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     stages: Option<Stages>,
     server_name: String,
+    observers: Vec<Arc<dyn Observer>>,
     handle: Handle,
 }
 
@@ -97,6 +101,7 @@ impl Server {
             listeners: Vec::new(),
             stages: None,
             server_name: "localhost".into(),
+            observers: Vec::new(),
             handle: Handle::default(),
         }
     }
@@ -154,6 +159,13 @@ impl Server {
         self
     }
 
+    /// Secures all connections with TLS. Keep a clone to [`reload`](crate::Tls::reload) its certificates.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, tls: crate::Tls) -> Self {
+        self.stages(move || tls.stage())
+    }
+
     /// What the server goes by where a request names nobody; `localhost` by default.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
@@ -161,9 +173,27 @@ impl Server {
         self
     }
 
+    /// Has the server watched, besides those who watch it already.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Writes a line for each request.
+    #[must_use]
+    pub fn access_log(self, log: AccessLog) -> Self {
+        self.observer(log)
+    }
+
     /// Where it listens, with real ports.
     pub fn addresses(&self) -> impl Iterator<Item = &LocalAddr> {
         self.listeners.iter().map(Listener::local_addr)
+    }
+
+    /// Whether its connections are secured.
+    pub fn is_secured(&self) -> bool {
+        self.stages.is_some()
     }
 
     /// The way to stop it, from any thread, before and while it runs.
@@ -175,11 +205,19 @@ impl Server {
     ///
     /// # Errors
     /// There is no address, the settings cannot work, or no thread is left.
-    pub fn start(self) -> Result<Arc<Running>, ServerError> {
+    pub fn start(mut self) -> Result<Arc<Running>, ServerError> {
         if self.listeners.is_empty() {
             return Err(ServerError::NoAddress);
         }
         self.settings.config.check()?;
+        let mut observers = self.observers;
+        observers.extend(self.settings.observer.take());
+        #[cfg(feature = "tracing")]
+        {
+            self.listeners.iter().for_each(|listener| crate::trace::listening(listener.local_addr()));
+            observers.push(Arc::new(crate::trace::Trace));
+        }
+        self.settings.observer = Observers::join(observers);
         let doors = self.listeners.into_iter().map(|listener| {
             let address = match listener.local_addr().tcp() {
                 Some(address) => PeerAddress::Ip(address),

@@ -17,8 +17,8 @@ use std::time::Duration;
 use cherrystone_core::Pool;
 use cherrystone_threads::workers::Executor;
 use cherrystone_threads::{
-    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, Inbox, Job, LAST_LINGER, Note, Request, Shared,
-    Task, Timers, Written, guarded, system_instant,
+    Armed, Client, Clock, ConnectionWaker, Count, Desk, Door, Doors, FAILED_LINGER, Inbox, Job, LAST_LINGER, Note,
+    Request, Shared, Task, Timers, Written, guarded, system_instant,
 };
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -229,7 +229,7 @@ impl EventLoop {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    self.requests.extend(client.request.take_if(|request| !request.is_due));
+                    self.requests.extend(client.take_request());
                     self.slots[key].client = Some(client);
                     self.slots[key].woken = true;
                     self.drive(key);
@@ -266,7 +266,7 @@ impl EventLoop {
 
     fn remove(&mut self, key: usize) {
         if let Some(client) = self.slots.remove(key).client {
-            client.finish();
+            client.finish(&self.desk.shared);
         }
         self.desk.inbox.set_load(self.slots.len());
         self.desk.shared.stats.sub(Count::Open);
@@ -283,6 +283,7 @@ impl EventLoop {
             next = self.attempt(key, &mut client);
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
         }
+        client.count_traffic(&self.desk.shared);
         match next {
             Next::Wait => {
                 client.link.rest(&mut self.pool);
@@ -305,16 +306,23 @@ impl EventLoop {
 
     /// Lets a connection progress, and survives that.
     fn attempt(&mut self, key: usize, client: &mut Client) -> Next {
-        match guarded(|| self.progress(key, client)) {
+        let mut outcome = guarded(|| self.progress(key, client));
+        if client.note_failure(&self.desk.shared) {
+            if matches!(outcome, Some(Err(_))) {
+                outcome = guarded(|| self.progress(key, client));
+            }
+            client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
+        }
+        let shared = &self.desk.shared;
+        match outcome {
             Some(Ok(next)) => next,
             Some(Err(error)) => {
-                let shared = &self.desk.shared;
-                client.fail(&error, shared, &self.clock.env(&shared.settings.config));
+                client.fail(&error, &self.clock.env(&shared.settings.config));
                 Next::Drop
             }
             None => {
-                self.desk.shared.stats.add(Count::Panics);
-                client.give_up(&self.clock.env(&self.desk.shared.settings.config));
+                shared.stats.add(Count::Panics);
+                client.give_up(shared, &self.clock.env(&shared.settings.config));
                 Next::Again
             }
         }
@@ -331,10 +339,8 @@ impl EventLoop {
         let job = Job { desk: Arc::clone(&self.desk), token: key, client, task: Task::Answer };
         let Err(rejected) = self.desk.crew.try_submit(job) else { return };
         let mut client = rejected.into_job().client;
-        self.desk.shared.stats.add(Count::Refused);
-        client.request = None;
         let env = self.clock.env(&self.desk.shared.settings.config);
-        client.link.conn.overloaded(&env, &mut client.link.tx);
+        client.overloaded(&self.desk.shared, &env);
         let written = client.write(&env);
         self.slots[key].client = Some(client);
         match written {
@@ -367,7 +373,7 @@ impl EventLoop {
     fn cut(&mut self) {
         let shared = &self.desk.shared;
         for slot in self.slots.drain() {
-            let is_cut = slot.client.is_none_or(|client| client.cut(&self.clock.env(&shared.settings.config)));
+            let is_cut = slot.client.is_none_or(|client| client.cut(shared, &self.clock.env(&shared.settings.config)));
             if is_cut {
                 shared.stats.add(Count::Cut);
             }

@@ -4,10 +4,10 @@
 
 use std::io;
 
-use cherrystone_core::gateway::{Answered, Port, answer};
-use cherrystone_core::{Env, Link};
+use cherrystone_core::gateway::{Peer, Port, answer};
+use cherrystone_core::{Env, Link, Violation};
 use cherrystone_threads::sockets::{PeerState, Stream};
-use cherrystone_threads::{Client, Clock, Count, Shared};
+use cherrystone_threads::{Client, Clock, Count, Shared, refuse};
 
 /// Octets that a handler may push before the client takes any.
 const HIGH_WATER: usize = 1 << 20;
@@ -18,6 +18,7 @@ struct InlinePort<'p> {
     stream: &'p Stream,
     clock: &'p Clock,
     shared: &'p Shared,
+    peer: &'p Peer,
 }
 
 impl Port for InlinePort<'_> {
@@ -48,6 +49,11 @@ impl Port for InlinePort<'_> {
         HIGH_WATER
     }
 
+    fn refuse(&mut self, why: Violation) {
+        let env = self.clock.env(&self.shared.settings.config);
+        refuse(self.link, self.peer, self.shared, &env, why);
+    }
+
     fn is_gone(&mut self) -> bool {
         self.stream.peer_state() == PeerState::Gone
     }
@@ -60,11 +66,8 @@ pub(crate) fn handle(client: &mut Client, clock: &Clock, shared: &Shared) {
     let Some(request) = request else { return };
     request.is_due = false;
     shared.stats.add(Count::Requests);
-    let mut port = InlinePort { link, stream, clock, shared };
-    match answer(&*shared.gateway, request.head.head(), &mut port, &mut request.intake, peer) {
-        Answered::Ongoing(more) => *ongoing = Some(Box::new(more)),
-        Answered::Failed(_) => shared.stats.add(Count::Failures),
-        Answered::Panicked => shared.stats.add(Count::Panics),
-        _ => {}
-    }
+    let mut port = InlinePort { link, stream, clock, shared, peer };
+    let answered = answer(&*shared.gateway, request.head.head(), &mut port, &mut request.intake, peer);
+    *ongoing = request.conclude(answered, shared, peer);
+    client.observe(shared);
 }

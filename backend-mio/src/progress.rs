@@ -8,7 +8,7 @@ use std::task::Waker;
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
 use cherrystone_threads::sockets::PeerState;
-use cherrystone_threads::{Client, ConnectionWaker, Count, Read, Written};
+use cherrystone_threads::{Client, ConnectionWaker, Read, Written};
 use std::sync::Arc;
 
 use crate::event_loop::{EventLoop, Next};
@@ -75,12 +75,13 @@ impl EventLoop {
                 let framing = head.framing();
                 let mut storage = self.requests.pop().unwrap_or_default();
                 storage.begin(head);
-                storage.admit(link, shared, &env);
-                if !storage.is_due {
-                    self.requests.push(storage);
+                let admitted = storage.admit(link, shared, &env);
+                *request = Some(storage);
+                if let Err(violation) = admitted {
+                    client.refuse(shared, &env, violation);
+                    self.requests.extend(client.request.take());
                     return Ok(None);
                 }
-                *request = Some(storage);
                 return Ok(self.dispatch(client, mode, framing));
             }
             Ok(Event::Data(data)) => {
@@ -105,6 +106,10 @@ impl EventLoop {
                 }
             }
             Ok(Event::Shutdown) => {
+                // Nothing was said that a close could destroy.
+                if link.is_handshaking() {
+                    return Ok(Some(Next::Drop));
+                }
                 client.end();
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Wait));
@@ -115,11 +120,11 @@ impl EventLoop {
                 // A request that nothing answers any more: its handler gave an answer up half-way.
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
+                client.observe(shared);
             }
             Err(violation) => {
-                shared.stats.add(Count::Violations);
-                self.requests.extend(request.take());
-                link.conn.refuse(&env, violation, &mut link.tx);
+                client.refuse(shared, &env, violation);
+                self.requests.extend(client.request.take());
             }
         }
         Ok(None)
@@ -154,7 +159,7 @@ impl EventLoop {
             client.link.conn.retire();
         }
         inline::handle(client, &self.clock, &self.desk.shared);
-        self.requests.extend(client.request.take());
+        self.requests.extend(client.take_request());
     }
 
     /// Needs input: says what is queued, then reads if there may be something.
@@ -207,7 +212,11 @@ impl EventLoop {
         (slot.woken, slot.waits) = (false, false);
         let env = self.clock.env(&self.desk.shared.settings.config);
         match more.advance(link, &env, MARK, &waker) {
-            Advance::Finished => *ongoing = None,
+            Advance::Finished => {
+                *ongoing = None;
+                client.observe(&self.desk.shared);
+                self.requests.extend(client.take_request());
+            }
             Advance::Room => {
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Wait));

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
-use cherrystone_core::{Cause, Connection, Env, Head, HeadBuf, Link};
+use cherrystone_core::{Cause, Connection, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
 use crate::guard::guarded;
@@ -52,6 +52,8 @@ pub struct Request {
     pub intake: Intake,
     /// Whether it waits for its handler.
     pub is_due: bool,
+    /// When its head was complete, until its answer is on record; only if somebody observes.
+    pub(crate) begun: Option<Instant>,
 }
 
 /// What a read without waiting has come to.
@@ -194,17 +196,31 @@ impl Client {
         self.ending
     }
 
+    /// Takes notice of a stage that has failed since the last call: counts it, and forgets what can no longer be answered.
+    pub fn note_failure(&mut self, shared: &Shared) -> bool {
+        let failed = self.link.take_failure().is_some();
+        if failed {
+            shared.stats.add(Count::StageFailures);
+            self.record(shared);
+            self.request = None;
+            let ongoing = self.ongoing.take();
+            guarded(|| drop(ongoing));
+        }
+        failed
+    }
+
     /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.
-    pub fn give_up(&mut self, env: &Env<'_>) {
-        self.request = None;
+    pub fn give_up(&mut self, shared: &Shared, env: &Env<'_>) {
         let ongoing = self.ongoing.take();
         guarded(|| drop(ongoing));
         self.link.conn.abort(env, &mut self.link.tx);
         self.link.conn.end_upgrade();
+        self.record(shared);
+        self.request = None;
     }
 
     /// Ends the connection because the server ends, and says whether that cut anything off.
-    pub fn cut(mut self, env: &Env<'_>) -> bool {
+    pub fn cut(mut self, shared: &Shared, env: &Env<'_>) -> bool {
         let cause = self.link.conn.deadline().map(|deadline| deadline.cause);
         let is_cut = cause != Some(Cause::Linger) && !self.link.conn.is_idle();
         if is_cut {
@@ -212,22 +228,20 @@ impl Client {
             // Whoever does not take this at once is not waited for.
             let _ = self.write(env);
         }
-        self.finish();
+        self.finish(shared);
         is_cut
     }
 
     /// Takes note of an error that ends the connection, and gives what is outgoing, an alert perhaps, one try.
-    pub fn fail(&mut self, error: &io::Error, shared: &Shared, env: &Env<'_>) {
+    pub fn fail(&mut self, error: &io::Error, env: &Env<'_>) {
         self.hopeless = error.kind() == io::ErrorKind::TimedOut;
-        if self.hopeless {
-            shared.stats.add(Count::Stalled);
-        } else {
+        if !self.hopeless {
             let _ = self.write(env);
         }
     }
 
-    /// Lets go of the socket: with a reset if what was sent must not look complete, or is not taken.
-    pub fn finish(self) {
+    /// Drops the socket: with a reset if what was sent must not look complete, or is not taken.
+    pub(crate) fn hang_up(self) {
         let Self { link, stream, ongoing, hopeless, .. } = self;
         // The destructor of a payload is the application's own.
         guarded(|| drop(ongoing));
@@ -243,21 +257,27 @@ impl Request {
         head.copy_into(&mut self.head);
         self.intake.clear();
         self.is_due = false;
+        self.begun = None;
     }
 
-    /// Makes the request due, unless its content is known to be too large: then it is refused, and no handler sees it.
-    pub fn admit(&mut self, link: &mut Link, shared: &Shared, env: &Env<'_>) {
+    /// Makes the request due, unless its content is known to be too large: then it is to be refused, and no handler sees it.
+    ///
+    /// # Errors
+    /// The violation that it is to be refused for.
+    pub fn admit(&mut self, link: &mut Link, shared: &Shared, env: &Env<'_>) -> Result<(), Violation> {
+        self.note_begin(shared, env.now);
         if let Some(octets) = shared.gateway.body_limit(self.head.head()) {
             link.conn.limit_body(octets);
         }
-        match link.conn.admit() {
-            Ok(()) => self.is_due = true,
-            Err(violation) => {
-                shared.stats.add(Count::Violations);
-                link.conn.refuse(env, violation, &mut link.tx);
-            }
-        }
+        link.conn.admit()?;
+        self.is_due = true;
+        Ok(())
     }
+}
+
+/// Whether an error of a read or a write is one of the stage.
+pub(crate) fn is_stage_failure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<cherrystone_core::StageError>())
 }
 
 pub(crate) fn stalled(stalled: cherrystone_core::Stalled) -> io::Error {

@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::guard::guarded;
+use crate::observer::tell;
 use crate::shared::{Door, Shared};
 use crate::sockets::AcceptError;
 use crate::stats::Count;
@@ -86,9 +87,10 @@ impl Doors {
                     let Some(stage) = guarded(|| door.stages.as_ref().map(|stages| stages())) else { continue };
                     let mut client = Box::new(Client::new(&env, stream, stage, Arc::clone(&door.endpoint)));
                     shared.stats.add(Count::Accepted);
+                    tell(shared, |observer| observer.opened(&client.peer));
                     if shared.stats.read(Count::Open) >= shared.settings.max_connections as u64 {
-                        shared.stats.add(Count::Refused);
-                        client.link.conn.overloaded(&env, &mut client.link.tx);
+                        shared.stats.add(Count::TurnedAway);
+                        client.overloaded(shared, &env);
                     }
                     shared.stats.add(Count::Open);
                     welcome(client);

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cherrystone_core::Event;
-use cherrystone_core::gateway::{Advance, Answered, Mode, Port};
+use cherrystone_core::gateway::{Advance, Mode, Port};
 
-use crate::client::Client;
+use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
 use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
@@ -79,16 +79,18 @@ impl Job {
     pub fn run(mut self) {
         CLOCK.with_borrow_mut(|clock| {
             clock.tick();
-            match &self.task {
+            let fate = match &self.task {
                 Task::Answer => {
                     self.answer(clock);
-                    self.back();
+                    None
                 }
-                Task::Serve(_) => match self.serve(clock) {
-                    Fate::Park => self.back(),
-                    Fate::Requeue => self.requeue(),
-                    Fate::Drop => self.leave(),
-                },
+                Task::Serve(_) => Some(self.serve(clock)),
+            };
+            self.client.count_traffic(&self.desk.shared);
+            match fate {
+                None | Some(Fate::Park) => self.back(),
+                Some(Fate::Requeue) => self.requeue(),
+                Some(Fate::Drop) => self.leave(),
             }
         });
     }
@@ -114,8 +116,9 @@ impl Job {
         }
     }
 
-    fn leave(self) {
-        self.client.finish();
+    fn leave(mut self) {
+        self.client.note_failure(&self.desk.shared);
+        self.client.finish(&self.desk.shared);
         self.desk.inbox.send(Note::Gone(self.token));
     }
 
@@ -123,16 +126,13 @@ impl Job {
     fn answer(&mut self, clock: &mut Clock) {
         let Client { link, stream, peer, request, ongoing, .. } = &mut *self.client;
         let Some(request) = request else { return };
-        let stats = &self.desk.shared.stats;
-        stats.add(Count::Requests);
-        let mut port = BlockingPort::new(link, stream, clock, &self.desk.shared);
-        match request.answer(&mut port, peer) {
-            Answered::Ongoing(more) => *ongoing = Some(Box::new(more)),
-            Answered::Failed(_) => stats.add(Count::Failures),
-            Answered::Panicked => stats.add(Count::Panics),
-            _ => {}
-        }
+        let shared = &self.desk.shared;
+        shared.stats.add(Count::Requests);
+        let mut port = BlockingPort::new(link, stream, clock, shared).to(peer);
+        let answered = request.answer(&mut port, peer);
+        *ongoing = request.conclude(answered, shared, peer);
         clock.tick();
+        self.client.observe(shared);
         if self.desk.shared.is_stopping() {
             self.client.link.conn.retire();
         }
@@ -144,14 +144,15 @@ impl Job {
             match guarded(|| self.step(clock)) {
                 Some(Ok(None)) => {}
                 Some(Ok(Some(fate))) => return fate,
+                Some(Err(error)) if is_stage_failure(&error) => return Fate::Park,
                 Some(Err(error)) => {
-                    let shared = &self.desk.shared;
-                    self.client.fail(&error, shared, &clock.env(&shared.settings.config));
+                    self.client.fail(&error, &clock.env(&self.desk.shared.settings.config));
                     return Fate::Drop;
                 }
                 None => {
-                    self.desk.shared.stats.add(Count::Panics);
-                    self.client.give_up(&clock.env(&self.desk.shared.settings.config));
+                    let shared = &self.desk.shared;
+                    shared.stats.add(Count::Panics);
+                    self.client.give_up(shared, &clock.env(&shared.settings.config));
                 }
             }
             if self.desk.crew.waiting() {
@@ -179,7 +180,9 @@ impl Job {
             Ok(Event::Request(head)) => {
                 let request = request.get_or_insert_default();
                 request.begin(head);
-                request.admit(link, &desk.shared, &env);
+                if let Err(violation) = request.admit(link, &desk.shared, &env) {
+                    self.client.refuse(&desk.shared, &env, violation);
+                }
             }
             Ok(Event::NeedInput) => {
                 if link.resume().map_err(io::Error::other)? {
@@ -199,6 +202,9 @@ impl Job {
                 }
             }
             Ok(Event::Shutdown) => {
+                if link.is_handshaking() {
+                    return Ok(Some(Fate::Drop));
+                }
                 self.client.end();
                 return self.end(clock).map(Some);
             }
@@ -207,12 +213,10 @@ impl Job {
                 // A request that nothing answers any more: its handler gave an answer up half-way.
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
+                self.client.observe(&desk.shared);
             }
             Ok(Event::Data(_) | Event::End(_)) => {}
-            Err(violation) => {
-                desk.shared.stats.add(Count::Violations);
-                link.conn.refuse(&env, violation, &mut link.tx);
-            }
+            Err(violation) => self.client.refuse(&desk.shared, &env, violation),
         }
         Ok(None)
     }
@@ -250,7 +254,11 @@ impl Job {
             }
             let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker());
             match advance {
-                Advance::Finished => *ongoing = None,
+                Advance::Finished => {
+                    *ongoing = None;
+                    self.client.observe(shared);
+                    break;
+                }
                 Advance::Room => {
                     BlockingPort::new(link, stream, clock, shared).drain()?;
                     // However fast a client takes a long answer, others get their turn.

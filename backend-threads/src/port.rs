@@ -6,11 +6,12 @@
 use std::io;
 use std::time::Duration;
 
-use cherrystone_core::gateway::Port;
-use cherrystone_core::{Cause, Env, Instant, Link};
+use cherrystone_core::gateway::{Peer, Port};
+use cherrystone_core::{Cause, Env, Instant, Link, Violation};
 
 use crate::client::{Request, stalled};
 use crate::clock::{Clock, system_instant};
+use crate::observer::refuse;
 use crate::shared::Shared;
 use crate::sockets::{PeerState, Stream};
 
@@ -32,6 +33,7 @@ pub struct BlockingPort<'p> {
     stream: &'p Stream,
     clock: &'p mut Clock,
     shared: &'p Shared,
+    peer: Option<&'p Peer>,
 }
 
 impl core::fmt::Debug for BlockingPort<'_> {
@@ -43,7 +45,13 @@ impl core::fmt::Debug for BlockingPort<'_> {
 impl<'p> BlockingPort<'p> {
     /// A port over the parts of a client.
     pub fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
-        Self { link, stream, clock, shared }
+        Self { link, stream, clock, shared, peer: None }
+    }
+
+    /// Names the client, so that violations that a handler comes upon are observed.
+    #[must_use]
+    pub fn to(self, peer: &'p Peer) -> Self {
+        Self { peer: Some(peer), ..self }
     }
 
     /// The end of a wait that began now, for a peer that is to send or to take something. The other deadline does not count: it
@@ -131,6 +139,14 @@ impl Port for BlockingPort<'_> {
         Ok(())
     }
 
+    fn refuse(&mut self, why: Violation) {
+        let env = self.clock.env(&self.shared.settings.config);
+        match self.peer {
+            Some(peer) => refuse(self.link, peer, self.shared, &env, why),
+            None => self.link.conn.refuse(&env, why, &mut self.link.tx),
+        }
+    }
+
     fn is_gone(&mut self) -> bool {
         matches!(self.stream.peer_state(), PeerState::Gone)
     }
@@ -138,11 +154,7 @@ impl Port for BlockingPort<'_> {
 
 impl Request {
     /// Has the request answered, with waiting.
-    pub fn answer(
-        &mut self,
-        port: &mut BlockingPort<'_>,
-        peer: &cherrystone_core::gateway::Peer,
-    ) -> cherrystone_core::gateway::Answered {
+    pub fn answer(&mut self, port: &mut BlockingPort<'_>, peer: &Peer) -> cherrystone_core::gateway::Answered {
         self.is_due = false;
         let shared = port.shared;
         cherrystone_core::gateway::answer(&*shared.gateway, self.head.head(), port, &mut self.intake, peer)

@@ -112,6 +112,7 @@ impl Running {
         let stopped = Stopped { cut: self.stats().cut, busy: crew.busy + stuck };
         drop(crew);
         self.shared.discard_notes();
+        self.shared.conclude();
         end.stopped = Some(stopped);
         stopped
     }

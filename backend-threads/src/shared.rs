@@ -12,6 +12,7 @@ use cherrystone_core::{Config, Instant, Stage};
 
 use crate::guard::guarded;
 use crate::inbox::Inbox;
+use crate::observer::{Observer, tell};
 use crate::sockets::Listener;
 use crate::stats::Stats;
 
@@ -53,6 +54,8 @@ pub struct Settings {
     pub loops: usize,
     /// Content that is collected for an inline handler, in octets; default 64 KiB. A request with more goes to a worker.
     pub inline_body: usize,
+    /// Who is told what happens; default nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             max_connections: 10_000,
             loops: 1,
             inline_body: 64 << 10,
+            observer: None,
         }
     }
 }
@@ -77,6 +81,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub stats: Stats,
+    /// Whether the observer is told of answers.
+    pub(crate) wants_answers: bool,
     phase: AtomicU8,
     /// When what is still under way is cut, in nanoseconds of the clock.
     cut_at: AtomicU64,
@@ -93,15 +99,20 @@ const SERVING: u8 = 0;
 const STOPPING: u8 = 1;
 const CUTTING: u8 = 2;
 
+/// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
+pub const FAILED_LINGER: Duration = Duration::from_secs(2);
+
 /// How long a connection that is closed by a stopping server may go on listening.
 pub const LAST_LINGER: Duration = Duration::from_millis(300);
 
 impl Shared {
     /// A server that has just begun to serve.
     pub fn new(gateway: Arc<dyn Gateway>, settings: Settings) -> Arc<Self> {
+        let wants_answers = settings.observer.as_ref().is_some_and(|observer| observer.wants_answers());
         Arc::new(Self {
             gateway,
             settings,
+            wants_answers,
             stats: Stats::default(),
             phase: AtomicU8::new(SERVING),
             cut_at: AtomicU64::new(u64::MAX),
@@ -135,6 +146,11 @@ impl Shared {
     /// Cuts what is under way.
     pub fn cut(&self) {
         self.enter(CUTTING);
+    }
+
+    /// Lets the observer know that nothing follows.
+    pub(crate) fn conclude(&self) {
+        tell(self, |observer| observer.stopped());
     }
 
     /// When a stopping server cuts what is under way.

@@ -60,7 +60,7 @@ pub struct Limits {
     pub body: u64,
     /// Trailer section, line ends included, in at most `fields` lines: at most 65,535, default 8,192.
     pub trailers: u32,
-    /// One chunk-size line with its extensions: default 4,096.
+    /// One chunk-size line with its extensions and without its line end: default 4,096.
     pub chunk_line: u32,
     /// The chunk extensions of one request in sum, with size digits beyond 16: default 16,384.
     pub chunk_overhead: u32,

@@ -16,6 +16,7 @@
 //! 4. After an error the stage takes nothing more in; what it has put into `out` is still worth sending.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::{RecvBuf, SendBuf};
@@ -35,7 +36,7 @@ pub trait Stage: Send {
     /// The stage can no longer carry data.
     fn seal(&mut self, tx: &mut SendBuf, out: &mut SendBuf) -> Result<(), StageError>;
 
-    /// Says goodbye in the stage's own way (`close_notify`); the last thing put into `out`.
+    /// Says goodbye in the stage's own way (`close_notify`); the last thing put into `out`, however often it is called.
     fn close(&mut self, out: &mut SendBuf);
 
     /// Whether the stage still negotiates, so that nothing of the protocol can flow yet.
@@ -76,11 +77,13 @@ pub struct PeerFacts {
     pub server_name: Option<String>,
     /// The application protocol agreed upon, `http/1.1`.
     pub alpn: Option<String>,
+    /// The certificate that stands for the server in this session; shared with all sessions that have the same.
+    pub server: Option<Arc<Certificate>>,
     /// The verified client certificate, if there was one.
     pub client: Option<Certificate>,
 }
 
-/// A verified certificate of the peer.
+/// A certificate: the verified one of the peer, or the server's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {

@@ -243,7 +243,7 @@ mod tests {
         for (flag, value) in [
             ("--threads", "0"),
             ("--threads", "8:2"),
-            ("--queue", "0"),
+            ("--queue", "many"),
             ("--loops", "0"),
             ("--loops", "2000"),
             ("--max-connections", "0"),

@@ -29,15 +29,19 @@ pub use clap_complete::Shell;
 
 mod flags;
 mod launch;
+mod log;
 mod settings;
 mod values;
 
 pub use crate::server::Backend;
 pub use flags::ServerFlags;
 pub use launch::launch;
+#[cfg(feature = "tls")]
+pub use launch::tls;
 pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 pub use values::{AccessLog, Threads};
 
+use crate::access_log::Format;
 use crate::files;
 use settings::line;
 
@@ -65,6 +69,8 @@ pub struct Serve {
     pub backend: Backend,
     /// Where a line for each exchange goes, if anywhere.
     pub access_log: Option<AccessLog>,
+    /// How lines of the access log look.
+    pub log_format: Format,
     /// What is worth a line in the log.
     pub log_level: LogLevel,
     /// Everything else.
@@ -130,6 +136,7 @@ impl Action {
             bind: arguments.bind,
             backend: arguments.backend,
             access_log: arguments.access_log,
+            log_format: arguments.log_format,
             log_level: arguments.log_level,
             settings,
         };
@@ -173,6 +180,7 @@ impl fmt::Display for Serve {
                 Some(AccessLog::File(path)) => path.display().to_string(),
             },
         )?;
+        line(f, "log-format", name(self.log_format))?;
         line(f, "log-level", name(self.log_level))?;
         write!(f, "{}", self.settings)
     }
@@ -259,6 +267,16 @@ struct ServeArguments {
     /// A line for each exchange, to a file or - (none)
     #[arg(long, value_name = "FILE")]
     access_log: Option<AccessLog>,
+    /// Access log lines: combined or json (combined)
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    log_format: Format,
     /// off, error, warn, info, debug or trace (info)
     #[arg(
         long,

@@ -27,7 +27,7 @@ use crate::doors::Doors;
 use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Note};
 use crate::job::{Desk, Job, Task};
-use crate::shared::{Door, LAST_LINGER};
+use crate::shared::{Door, FAILED_LINGER, LAST_LINGER};
 use crate::stats::Count;
 use crate::timers::{Armed, GRAIN, Timers};
 use crate::{Inbox, Shared};
@@ -110,7 +110,7 @@ impl Parker {
         }
         let shared = Arc::clone(&self.desk.shared);
         for slot in self.slots.drain() {
-            let is_cut = slot.client.is_none_or(|client| client.cut(&self.clock.env(&shared.settings.config)));
+            let is_cut = slot.client.is_none_or(|client| client.cut(&shared, &self.clock.env(&shared.settings.config)));
             if is_cut {
                 shared.stats.add(Count::Cut);
             }
@@ -202,8 +202,9 @@ impl Parker {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    if let Some(request) = client.request.take_if(|request| !request.is_due) {
-                        self.requests.push(request);
+                    self.requests.extend(client.take_request());
+                    if self.stopping {
+                        client.link.conn.retire();
                     }
                     self.slots[key].client = Some(client);
                     self.slots[key].readable = true;
@@ -241,7 +242,7 @@ impl Parker {
 
     fn remove(&mut self, key: usize) {
         if let Some(client) = self.slots.remove(key).client {
-            client.finish();
+            client.finish(&self.desk.shared);
         }
         self.desk.shared.stats.sub(Count::Open);
     }
@@ -257,8 +258,13 @@ impl Parker {
             next = self.attempt(key, &mut client);
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
         }
+        client.count_traffic(&self.desk.shared);
         match next {
             Next::Stay => {
+                if self.stopping {
+                    // A worker may have said the last answer, so that nobody here saw the linger time begin.
+                    client.link.conn.hasten(self.clock.now() + LAST_LINGER);
+                }
                 client.link.rest(&mut self.pool);
                 let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
                 let slot = &mut self.slots[key];
@@ -282,16 +288,23 @@ impl Parker {
 
     /// Lets a connection advance, and survives that.
     fn attempt(&mut self, key: usize, client: &mut Client) -> Next {
-        match guarded(|| self.advance(key, client)) {
+        let mut outcome = guarded(|| self.advance(key, client));
+        if client.note_failure(&self.desk.shared) {
+            if matches!(outcome, Some(Err(_))) {
+                outcome = guarded(|| self.advance(key, client));
+            }
+            client.link.conn.hasten(self.clock.now() + FAILED_LINGER);
+        }
+        let shared = &self.desk.shared;
+        match outcome {
             Some(Ok(next)) => next,
             Some(Err(error)) => {
-                let shared = &self.desk.shared;
-                client.fail(&error, shared, &self.clock.env(&shared.settings.config));
+                client.fail(&error, &self.clock.env(&shared.settings.config));
                 Next::Drop
             }
             None => {
-                self.shared().stats.add(Count::Panics);
-                client.give_up(&self.clock.env(&self.desk.shared.settings.config));
+                shared.stats.add(Count::Panics);
+                client.give_up(shared, &self.clock.env(&shared.settings.config));
                 Next::Again
             }
         }
@@ -312,10 +325,8 @@ impl Parker {
             self.timers.set(key, Some(self.clock.now() + GRAIN), &mut slot.armed);
             return;
         }
-        self.desk.shared.stats.add(Count::Refused);
-        client.request = None;
         let env = self.clock.env(&self.desk.shared.settings.config);
-        client.link.conn.overloaded(&env, &mut client.link.tx);
+        client.overloaded(&self.desk.shared, &env);
         // Whoever does not even take these octets is dropped.
         let written = client.write(&env);
         self.slots[key].client = Some(client);

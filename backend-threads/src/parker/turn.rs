@@ -10,7 +10,6 @@ use cherrystone_core::Event;
 use super::{Next, Parker};
 use crate::client::{Client, Read, Written};
 use crate::sockets::PeerState;
-use crate::stats::Count;
 
 /// Steps, and so reads, that a connection may take before others get their turn.
 const ROUNDS: usize = 32;
@@ -50,12 +49,13 @@ impl Parker {
             Ok(Event::Request(head)) => {
                 let mut storage = self.requests.pop().unwrap_or_default();
                 storage.begin(head);
-                storage.admit(link, shared, &env);
-                if storage.is_due {
-                    *request = Some(storage);
-                    return Ok(Some(Next::Worker));
+                let admitted = storage.admit(link, shared, &env);
+                *request = Some(storage);
+                match admitted {
+                    Ok(()) => return Ok(Some(Next::Worker)),
+                    Err(violation) => client.refuse(shared, &env, violation),
                 }
-                self.requests.push(storage);
+                self.requests.extend(client.take_request());
             }
             Ok(Event::NeedInput) => {
                 if link.resume().map_err(io::Error::other)? {
@@ -70,6 +70,10 @@ impl Parker {
                 self.read(key, client)?;
             }
             Ok(Event::Shutdown) => {
+                // Nothing was said that a close could destroy.
+                if link.is_handshaking() {
+                    return Ok(Some(Next::Drop));
+                }
                 client.end();
                 if client.write(&env)? == Written::Blocked {
                     return Ok(Some(Next::Worker));
@@ -77,10 +81,7 @@ impl Parker {
             }
             Ok(Event::Closed) => return Ok(Some(Next::Drop)),
             Ok(_) => return Ok(Some(Next::Worker)),
-            Err(violation) => {
-                shared.stats.add(Count::Violations);
-                link.conn.refuse(&env, violation, &mut link.tx);
-            }
+            Err(violation) => client.refuse(shared, &env, violation),
         }
         Ok(None)
     }

@@ -24,6 +24,7 @@
 
 mod expected;
 mod fixture;
+mod raw;
 mod read;
 mod text;
 

@@ -1,167 +1,20 @@
 //! How does the text of a case file become cases?
 //!
-//! The `Raw` types mirror the file; [`Case::read_file`] checks what types cannot: names, ranges, contradictions.
+//! [`Case::read_file`] checks what the types of the file cannot: names, ranges, contradictions.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::raw::{
+    OneOrMany, RawAnswer, RawAwaited, RawBody, RawCase, RawEnd, RawFile, RawHow, RawOnly, RawSplit, RawStatus, RawStep,
+};
 use super::{
     Awaited, Case, Content, End, Expected, Fixture, Patience, Refused, StatusSet, Step, Text, To, Transport, Tunnel,
 };
-use crate::requirement::Level;
 
 /// No case may make a run wait longer than this in one step, nor write more copies than that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const MOST_COPIES: u32 = 4 << 20;
 const MOST_ANSWERS: u32 = 10_000;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    #[serde(default)]
-    case: Vec<RawCase>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCase {
-    name: String,
-    requires: Vec<String>,
-    level: Level,
-    why: String,
-    #[serde(default)]
-    fixture: OneOrMany<Fixture>,
-    send: Vec<RawStep>,
-    answers: Vec<RawAnswer>,
-    #[serde(default)]
-    end: RawEnd,
-    tunnel: Option<RawTunnel>,
-    #[serde(default)]
-    slow: bool,
-    split: Option<RawSplit>,
-    only: Option<RawOnly>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawSplit {
-    Octets,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawOnly {
-    Clear,
-    Tls,
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        Self::Many(Vec::new())
-    }
-}
-
-impl<T> From<OneOrMany<T>> for Vec<T> {
-    fn from(some: OneOrMany<T>) -> Self {
-        match some {
-            OneOrMany::One(one) => vec![one],
-            OneOrMany::Many(many) => many,
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-enum RawEnd {
-    #[default]
-    Any,
-    Close,
-    Open,
-    ResetFree,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTunnel {
-    send: String,
-    expect: String,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    deny_unknown_fields,
-    expecting = "a step is text, or a table of hex, pause, repeat with times, await, end, or trickle with every"
-)]
-enum RawStep {
-    Text(String),
-    Hex { hex: String },
-    Pause { pause: u64 },
-    Repeat { repeat: String, times: u32 },
-    Await { r#await: RawAwaited },
-    End { end: RawHow },
-    Trickle { trickle: String, every: u64 },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawAwaited {
-    Interim,
-    Answer,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawHow {
-    Write,
-    Reset,
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
-enum RawStatus {
-    Code(u16),
-    Word(String),
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
-enum RawBody {
-    Text(String),
-    Repeat { repeat: String, times: u32 },
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(deny_unknown_fields)]
-struct RawAnswer {
-    status: OneOrMany<RawStatus>,
-    #[serde(default)]
-    allowed: OneOrMany<RawStatus>,
-    to: Option<String>,
-    body: Option<RawBody>,
-    body_hex: Option<String>,
-    #[serde(default)]
-    contains: OneOrMany<String>,
-    #[serde(default)]
-    lacks: OneOrMany<String>,
-    length: Option<usize>,
-    #[serde(default)]
-    field: BTreeMap<String, String>,
-    #[serde(default)]
-    no_field: OneOrMany<String>,
-    interim: Option<Vec<u16>>,
-    times: Option<u32>,
-    version: Option<String>,
-}
 
 impl Case {
     /// Reads the cases of one file; `group` is the file's name without its ending.

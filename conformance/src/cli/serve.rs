@@ -4,8 +4,9 @@
 //! sets another.
 
 use cherrystone::Server;
-use cherrystone::cli::{Backend, ServerFlags, Settings, launch};
+use cherrystone::cli::{Backend, ServerFlags, Settings, launch, tls};
 use cherrystone::gateway::Mode;
+use cherrystone::tls::{Identity, Pem};
 use cherrystone_conformance::testbed::{self, Testbed};
 use clap::{Args, ValueEnum};
 
@@ -23,6 +24,9 @@ pub(super) struct Serve {
     /// Where to listen; may be repeated
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     bind: Vec<String>,
+    /// Speak TLS; without --tls-cert, with a certificate made at start
+    #[arg(long)]
+    tls: bool,
     #[command(flatten)]
     server: ServerFlags,
 }
@@ -48,7 +52,20 @@ impl Serve {
         base.config = testbed::limits();
         let settings = self.server.settings(base);
         settings.config.check().map_err(Trouble::new)?;
-        launch(Server::new(Testbed::new(mode)), self.backend, &settings, &self.bind).map_err(Trouble::new)?;
+        let mut server = Server::new(Testbed::new(mode));
+        if self.tls && settings.tls.is_none() {
+            let identity = made_up().map_err(Trouble::new)?;
+            server = server.tls(tls(identity, &self.server.tls_policy()).map_err(Trouble::new)?);
+        } else if let Some(flag) = self.server.tls_flag_without_certificate() {
+            return Err(Trouble::new(format!("{flag} needs --tls, or --tls-cert and --tls-key")));
+        }
+        launch(server, self.backend, &settings, &self.bind).map_err(Trouble::new)?;
         Ok(End::Conforms)
     }
+}
+
+/// A certificate for this machine that nobody has reason to trust.
+fn made_up() -> Result<Identity, rcgen::Error> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])?;
+    Ok(Identity::new(Pem::text(made.cert.pem()), Pem::text(made.signing_key.serialize_pem())))
 }

@@ -12,6 +12,7 @@ use crate::channel::{Channel, Received};
 
 /// How long one attempt to send may block before the answers are looked at again.
 const SEND_SLICE: Duration = Duration::from_millis(5);
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// A server that takes nothing for so long has stalled.
 const SEND_LIMIT: Duration = Duration::from_secs(3);
 
@@ -152,7 +153,8 @@ impl Conversation {
     /// Lets time pass; what comes meanwhile is read.
     pub(super) fn pause(&mut self, time: Duration) {
         let until = self.now() + time;
-        while self.outlook == Outlook::Open {
+        // A wait of the system's sockets is of some milliseconds at least: a thousand short pauses would add up.
+        while self.outlook == Outlook::Open && time > SHORTEST_WAIT {
             let left = until.saturating_duration_since(self.now());
             if left.is_zero() {
                 return;
@@ -163,6 +165,7 @@ impl Conversation {
         if let Some(channel) = self.channel.as_mut().filter(|_| !left.is_zero()) {
             channel.pause(left);
         }
+        self.hear(Duration::ZERO);
     }
 
     /// Waits until something is there that belongs to no answer taken so far, or `time` is over.

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::{Kind, Report, TargetEntry};
 use crate::requirement::Level;
 
+/// More would not fit into the comment of a pull request; the rest gets a line each.
+const MOST_DETAILED: usize = 20;
+
 /// The report as Markdown: the summary, what fails, what was chosen, and the requirements without a case.
 pub fn markdown(report: &Report) -> String {
     let mut out = String::from("# HTTP/1.1 conformance\n\n");
@@ -75,7 +78,8 @@ fn failures(out: &mut String, report: &Report, target: &TargetEntry) {
         return;
     }
     let _ = writeln!(out, "\n## {}: failures\n", inline(&target.name));
-    for result in failed {
+    let (detailed, rest) = failed.split_at(failed.len().min(MOST_DETAILED));
+    for result in detailed {
         let Some(case) = report.case(&result.case) else { continue };
         let citations: Vec<_> = case
             .requires
@@ -93,6 +97,9 @@ fn failures(out: &mut String, report: &Report, target: &TargetEntry) {
             result.sent, result.received, result.ending
         );
         let _ = writeln!(out, "```sh\n{}\n```\n\n</details>\n", result.by_hand);
+    }
+    for result in rest {
+        let _ = writeln!(out, "- `{}`: {}", result.case, inline(result.reason.as_deref().unwrap_or_default()));
     }
 }
 

@@ -144,3 +144,66 @@ fn html_shows_everything_and_lets_no_answer_act() {
     assert!(page.contains("Content-Security-Policy"));
     assert!(page.contains(&format!("received, {} octets, then closed", HOSTILE.len() + 4)));
 }
+
+/// As much of JSON Schema as ours uses; any other key in it is an error.
+fn conforms(value: &serde_json::Value, schema: &serde_json::Value, at: &str) -> Result<(), String> {
+    use serde_json::Value;
+    for (key, rule) in schema.as_object().ok_or("a schema is an object")? {
+        let fits = match key.as_str() {
+            "$schema" | "title" | "description" => true,
+            "const" => value == rule,
+            "enum" => rule.as_array().is_some_and(|all| all.contains(value)),
+            "type" => match rule {
+                Value::Array(all) => all.iter().any(|one| is_type(value, one)),
+                one => is_type(value, one),
+            },
+            "required" => rule.as_array().into_iter().flatten().all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "additionalProperties" => {
+                value.as_object().is_some_and(|members| members.keys().all(|k| schema["properties"].get(k).is_some()))
+            }
+            "properties" => {
+                for (name, member) in value.as_object().into_iter().flatten() {
+                    conforms(member, &rule[name], &format!("{at}.{name}"))?;
+                }
+                true
+            }
+            "items" => {
+                for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+                    conforms(item, rule, &format!("{at}[{n}]"))?;
+                }
+                true
+            }
+            other => return Err(format!("the schema uses {other}")),
+        };
+        if !fits {
+            return Err(format!("{at} is against {key}: {value}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_type(value: &serde_json::Value, name: &serde_json::Value) -> bool {
+    match name.as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        Some("number") => value.is_number(),
+        Some("integer") => value.is_u64(),
+        Some("null") => value.is_null(),
+        _ => false,
+    }
+}
+
+#[test]
+fn json_is_as_the_schema_says() {
+    let schema = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let mut report = sample("a");
+    report.requirements[1].see.push("RFC 9110, 1".into());
+    report.requirements[1].wire = crate::requirement::Wire::Invisible;
+    report.requirements[1].reason = "Nothing to see.".into();
+    let mut value: serde_json::Value = serde_json::from_str(&json(&report)).unwrap();
+    assert_eq!(conforms(&value, &schema, "report"), Ok(()));
+    value["targets"][0]["results"][0]["verdict"] = "perhaps".into();
+    assert!(conforms(&value, &schema, "report").unwrap_err().contains("results[0].verdict"));
+}

@@ -106,6 +106,7 @@ impl Chunked {
                         return Ok(Step::More { skip: at + 1 });
                     }
                     ([], _) => return Ok(Step::More { skip: at }),
+                    ([b'\r', ..], false) => return Err((Kind::ChunkEnd, at + 1)),
                     _ => return Err((Kind::ChunkEnd, at)),
                 },
                 State::Size { .. } | State::Extension { .. } => {
@@ -157,8 +158,8 @@ impl Chunked {
 
     /// Counts one octet that is neither a size digit that could matter nor part of the line end.
     fn charge(&mut self, octets: u32, limits: &Limits) -> Result<(), Kind> {
-        self.overhead += 1;
-        let fits = octets < limits.chunk_line && self.overhead <= limits.chunk_overhead;
+        self.overhead = self.overhead.saturating_add(1);
+        let fits = octets <= limits.chunk_line && self.overhead <= limits.chunk_overhead;
         if fits { Ok(()) } else { Err(Kind::ChunkOverhead) }
     }
 

@@ -14,6 +14,7 @@
 //! 6. Output is a valid sequence of messages, or ends unterminated; an aborted body never looks complete.
 //! 7. A violation is reported once; no request follows it, and once it is answered `poll` leads through `Shutdown` to `Closed`.
 
+mod answer;
 mod pace;
 mod receive;
 mod reuse;
@@ -21,10 +22,11 @@ mod send;
 
 use core::time::Duration;
 
+pub use self::answer::{Answer, AnswerProgress};
 use self::pace::Allowance;
 use self::receive::{Receive, Taken};
 use crate::head::{Fields, Head};
-use crate::{Env, Instant, RecvBuf, Violation};
+use crate::{Env, Instant, RecvBuf, Status, Violation};
 
 /// The rules of one client's conversation.
 #[derive(Debug)]
@@ -47,6 +49,12 @@ pub struct Connection {
     requests: u32,
     closing: Closing,
     request: Traits,
+    /// Of the answer to the last request, from its head on.
+    status: Option<Status>,
+    /// The wait that the connection ends for.
+    expired: Option<Cause>,
+    /// Content octets of that answer so far.
+    content: u64,
 }
 
 /// What is known of the request under way.
@@ -83,6 +91,8 @@ enum Reply {
     /// Content that the close delimits.
     UntilClose,
     Done,
+    /// Given up before its end: nothing may be added that would make it look complete.
+    Broken,
 }
 
 /// How far the connection is from its end.
@@ -170,6 +180,9 @@ impl Connection {
             requests: 0,
             closing: Closing::Open,
             request: Traits::default(),
+            status: None,
+            expired: None,
+            content: 0,
         }
     }
 

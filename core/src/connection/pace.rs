@@ -57,6 +57,11 @@ impl Allowance {
         self.since = Instant::NEVER;
     }
 
+    /// The wait is over for a reason that is not the peer's speed: nobody waits for the octets any more.
+    pub(crate) fn stop(&mut self) {
+        self.since = Instant::NEVER;
+    }
+
     /// When the wait under way has spent everything; [`Instant::NEVER`] if there is none.
     pub(crate) fn ends(&self) -> Instant {
         Instant::from_nanos(self.since.as_nanos().saturating_add(self.left))

@@ -3,11 +3,10 @@
 //! The receiving half: from octets to at most one event a call. Each step is one of the states of [`Receive`]; which state
 //! follows the end of a message is decided in `reuse`.
 
-use super::{Closing, Connection, Reply, Traits};
+use super::{Cause, Closing, Connection, Reply, Traits};
 use crate::body::chunked::{Chunked, Step};
-use crate::head::Framing;
-use crate::head::parse;
 use crate::head::scan::{Found, Scan};
+use crate::head::{Framing, Index, Line, parse};
 use crate::{Env, RecvBuf, Version, Violation, ViolationKind as Kind, syntax};
 
 /// Where in the stream of requests the next octet is.
@@ -123,50 +122,58 @@ impl Connection {
             }
         }
         let limits = &env.config.limits;
-        loop {
-            match scan.next(unread, limits.head as usize) {
-                Ok(Found::Line { start, end }) if scan.lines() == 1 => {
+        if scan.is_fresh()
+            && let Some(len) = parse::whole_head(unread, limits, index)
+            && !self.misdirects(index.line)
+        {
+            self.begin_request(unread, index, env);
+            return Ok(Some(Taken::Request(len)));
+        }
+        if scan.lines() == 0 {
+            match scan.next(unread, limits.head) {
+                Ok(Found::Line { start, end }) => {
+                    // Whatever is wrong further on, an answer to HEAD has no content.
+                    self.request.mute = unread.starts_with(b"HEAD ");
                     let line = parse::request_line(&unread[start..end], limits);
                     index.line = line.map_err(|kind| self.violated(kind, start))?;
-                    if index.line.form.wants_security() && !self.request.secured {
+                    if self.misdirects(index.line) {
                         return Err(self.violated(Kind::Misdirected, start));
                     }
                 }
-                Ok(Found::Line { start, .. }) => {
-                    if scan.lines() - 1 > usize::from(limits.fields) {
-                        return Err(self.violated(Kind::TooManyFields, start));
-                    }
-                }
-                Ok(Found::End(len)) => {
-                    let fields_at = usize::from(index.line.target_end) + " HTTP/1.1\r\n".len();
-                    parse::header_section(&unread[..len], fields_at, scan.lines().saturating_sub(1), index)
-                        .map_err(|kind| self.violated(kind, 0))?;
-                    let traits = Traits {
-                        modern: index.line.version == Version::Http11,
-                        mute: unread.starts_with(b"HEAD "),
-                        connect: unread.starts_with(b"CONNECT "),
-                        offers_upgrade: index.decisions.offers_upgrade,
-                        waits_for_continue: index.decisions.expects_continue,
-                        keep: index.decisions.persistent,
-                        ..self.request
-                    };
-                    self.begin_request(traits, index.decisions.framing, env);
-                    return Ok(Some(Taken::Request(len)));
-                }
-                Ok(Found::More) => {
+                Ok(Found::End(_) | Found::More) => {
                     self.receive = Receive::Head(HeadProgress { scan, lead });
                     return self.within_head(closed, env);
                 }
-                Err(Some(kind)) => return Err(self.violated(kind, scan.position())),
-                Err(None) if scan.lines() == 0 => return Err(self.violated(Kind::TargetTooLong, scan.position())),
-                Err(None) => return Err(self.violated(Kind::HeadTooLarge, scan.position())),
+                Err(kind) => return Err(self.violated(kind.unwrap_or(Kind::TargetTooLong), scan.position())),
             }
         }
+        match scan.end(unread, limits.head, usize::from(limits.fields) + 1) {
+            Ok(Some(len)) => {
+                let fields_at = usize::from(index.line.target_end) + " HTTP/1.1\r\n".len();
+                parse::header_section(&unread[..len], fields_at, scan.lines().saturating_sub(1), index)
+                    .map_err(|kind| self.violated(kind, 0))?;
+                self.begin_request(unread, index, env);
+                Ok(Some(Taken::Request(len)))
+            }
+            Ok(None) => {
+                self.receive = Receive::Head(HeadProgress { scan, lead });
+                self.within_head(closed, env)
+            }
+            Err(kind) => Err(self.violated(kind.unwrap_or(Kind::HeadTooLarge), scan.position())),
+        }
+    }
+
+    /// Whether the target is for a secured server, which this is not.
+    fn misdirects(&self, line: Line) -> bool {
+        line.form.wants_security() && !self.request.secured
     }
 
     /// Nothing of a request has come, beyond an empty line at most.
     fn before_head(&mut self, lead: Lead, closed: bool, env: &Env<'_>) -> Result<Option<Taken>, Violation> {
         if closed || (lead == Lead::Nothing && (self.request.retired || env.now >= self.until)) {
+            if !closed && !self.request.retired {
+                self.expire(if self.requests == 0 { Cause::Head } else { Cause::Idle });
+            }
             self.closing = Closing::Due;
             return Ok(None);
         }
@@ -184,16 +191,28 @@ impl Connection {
         Ok(Some(Taken::NeedInput))
     }
 
-    fn begin_request(&mut self, traits: Traits, framing: Framing, env: &Env<'_>) {
-        self.receive = match framing {
+    /// Takes over what the head in front of `octets` decides.
+    #[inline]
+    fn begin_request(&mut self, octets: &[u8], index: &Index, env: &Env<'_>) {
+        let decisions = index.decisions;
+        self.receive = match decisions.framing {
             Framing::None => Receive::Length(0),
             Framing::Length(octets) => Receive::Length(octets),
             Framing::Chunked => Receive::Chunked(Chunked::START),
         };
         self.requests = self.requests.saturating_add(1);
-        self.request = traits;
-        self.request.keep = traits.keep && !traits.retired && self.requests < env.config.limits.requests;
-        self.reply = Reply::Due;
+        let Traits { retired, secured, .. } = self.request;
+        self.request = Traits {
+            modern: index.line.version == Version::Http11,
+            mute: octets.starts_with(b"HEAD "),
+            connect: octets.starts_with(b"CONNECT "),
+            offers_upgrade: decisions.offers_upgrade,
+            waits_for_continue: decisions.expects_continue,
+            keep: decisions.persistent && !retired && self.requests < env.config.limits.requests,
+            retired,
+            secured,
+        };
+        self.owe();
         self.budget = env.config.limits.body;
         self.body_pace = super::Allowance::full(env.config.timeouts.body);
         self.drained = 0;
@@ -252,27 +271,20 @@ impl Connection {
 
     fn trailers(&mut self, scan: &mut Scan, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let limits = &env.config.limits;
-        loop {
-            let (unread, index) = rx.parts();
-            match scan.next(unread, limits.trailers as usize) {
-                Ok(Found::Line { start, .. }) => {
-                    if scan.lines() > usize::from(limits.fields) {
-                        return Err(self.violated(Kind::TooManyFields, start));
-                    }
-                }
-                Ok(Found::End(len)) => {
-                    parse::trailer_section(&unread[..len], scan.lines(), &mut index.fields)
-                        .map_err(|kind| self.violated(kind, 0))?;
-                    self.receive = Receive::Complete;
-                    return Ok(Some(Taken::End(len)));
-                }
-                Ok(Found::More) => {
-                    self.receive = Receive::Trailers(*scan);
-                    return self.lacks_content(env, rx);
-                }
-                Err(Some(kind)) => return Err(self.violated(kind, scan.position())),
-                Err(None) => return Err(self.violated(Kind::TrailersTooLarge, scan.position())),
+        let (unread, index) = rx.parts();
+        match scan.end(unread, limits.trailers, usize::from(limits.fields)) {
+            Ok(Some(len)) => {
+                parse::trailer_section(&unread[..len], scan.lines(), &mut index.fields)
+                    .map_err(|kind| self.violated(kind, 0))?;
+                self.receive = Receive::Complete;
+                self.content_came(env, rx);
+                Ok(Some(Taken::End(len)))
             }
+            Ok(None) => {
+                self.receive = Receive::Trailers(*scan);
+                self.lacks_content(env, rx)
+            }
+            Err(kind) => Err(self.violated(kind.unwrap_or(Kind::TrailersTooLarge), scan.position())),
         }
     }
 
@@ -344,8 +356,9 @@ impl Connection {
         self.receive = Receive::Refused;
         self.request.keep = false;
         self.request.waits_for_continue = false;
+        self.body_pace.stop();
         if self.reply == Reply::Idle {
-            self.reply = Reply::Due;
+            self.owe();
         }
         kind.at(self.offset + position as u64)
     }

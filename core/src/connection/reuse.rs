@@ -8,7 +8,7 @@
 //!    sending, or sends more unread content than is drained.
 
 use super::receive::{Receive, Taken};
-use super::{Closing, Connection, Reply};
+use super::{Cause, Closing, Connection, Reply, Traits};
 use crate::{Env, Instant, RecvBuf};
 
 impl Connection {
@@ -30,6 +30,9 @@ impl Connection {
             Reply::Done if self.request.keep => {
                 self.receive = Receive::START;
                 self.reply = Reply::Idle;
+                // What comes next may never become a request, and is answered by none of this one's rules then.
+                let Traits { retired, secured, .. } = self.request;
+                self.request = Traits { retired, secured, ..Traits::default() };
                 self.until = env.now + env.config.timeouts.idle;
                 None
             }
@@ -45,7 +48,7 @@ impl Connection {
     pub(super) fn refused(&mut self) -> Option<Taken> {
         match self.reply {
             Reply::Length(_) | Reply::Chunked | Reply::UntilClose => Some(Taken::NeedResponse),
-            Reply::Idle | Reply::Due | Reply::Done => {
+            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => {
                 self.closing = Closing::Due;
                 None
             }
@@ -69,6 +72,9 @@ impl Connection {
         self.offset += rx.unread().len() as u64;
         rx.consume(usize::MAX);
         if rx.is_closed() || env.now >= self.until {
+            if !rx.is_closed() {
+                self.expire(Cause::Linger);
+            }
             self.closing = Closing::Closed;
             return Taken::Closed;
         }
@@ -88,6 +94,13 @@ impl Connection {
     pub fn end_upgrade(&mut self) {
         if matches!(self.receive, Receive::Upgraded) && self.closing == Closing::Open {
             self.closing = Closing::Due;
+        }
+    }
+
+    /// Ends the conversation where it stands, since nothing more can be said: an answer that is due or under way is cut.
+    pub(crate) fn hang_up(&mut self) {
+        if self.closing == Closing::Open {
+            self.closing = if self.reply == Reply::Idle { Closing::Due } else { Closing::Cut };
         }
     }
 

@@ -4,7 +4,7 @@
 //! from the method, the version, the status and the [`Size`], never from a field that the application sets.
 
 use super::receive::Receive;
-use super::{Closing, Connection, Reply, Stalled};
+use super::{Cause, Closing, Connection, Reply, Stalled};
 use crate::response::encode::{self, Coda, Encoder};
 use crate::response::frame::Frame;
 use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, Violation};
@@ -41,6 +41,9 @@ impl Connection {
     }
 
     /// Begins the final answer: writes its head. With [`Size::Empty`] the answer is complete.
+    ///
+    /// An answer to a client that still holds its content back refuses the content: no more of it is reported, and the
+    /// connection ends after the answer.
     ///
     /// Content of unknown size goes out in chunks, to HTTP/1.0 clients until the close. Answers to HEAD keep the fields that GET
     /// would have; `write` then counts content and sends none. `Date` and `Server` are added unless given.
@@ -87,6 +90,13 @@ impl Connection {
         });
         self.request.mute = mute;
         self.reply = reply;
+        self.status = Some(status);
+        if self.request.waits_for_continue {
+            // The client was never told to send its content. Some of it may have come all the same, but whether it has by now
+            // is chance, and must not decide what the application sees.
+            self.receive = Receive::Refused;
+            self.request.waits_for_continue = false;
+        }
         Ok(())
     }
 
@@ -124,18 +134,22 @@ impl Connection {
     /// # Errors
     /// As for [`write`](Self::write).
     pub fn frame(&mut self, len: u64) -> Result<Frame, Misuse> {
-        match &mut self.reply {
+        let frame = match &mut self.reply {
             Reply::Length(left) => {
                 *left = left.checked_sub(len).ok_or(Misuse::TooMuch)?;
-                Ok(Frame::bare())
+                Frame::bare()
             }
-            Reply::Chunked if len > 0 && !self.request.mute => Ok(Frame::chunk(len)),
-            Reply::Chunked | Reply::UntilClose => Ok(Frame::bare()),
+            Reply::Chunked if len > 0 && !self.request.mute => Frame::chunk(len),
+            Reply::Chunked | Reply::UntilClose => Frame::bare(),
             // An answer whose size is zero has been complete since its head.
-            Reply::Done if len == 0 => Ok(Frame::bare()),
-            Reply::Done if self.closing == Closing::Open => Err(Misuse::TooMuch),
-            Reply::Idle | Reply::Due | Reply::Done => Err(Misuse::NotWriting),
+            Reply::Done if len == 0 => Frame::bare(),
+            Reply::Done if self.closing == Closing::Open => return Err(Misuse::TooMuch),
+            Reply::Idle | Reply::Due | Reply::Done | Reply::Broken => return Err(Misuse::NotWriting),
+        };
+        if !self.request.mute {
+            self.content = self.content.saturating_add(len);
         }
+        Ok(frame)
     }
 
     /// Ends the answer. Trailers go out behind chunks; other framings have no place for them and drop them.
@@ -147,7 +161,7 @@ impl Connection {
     pub fn finish(&mut self, trailers: &[Field<'_>], tx: &mut SendBuf) -> Result<(), Misuse> {
         encode::check_trailers(trailers)?;
         match self.reply {
-            Reply::Idle | Reply::Due => return Err(Misuse::NotWriting),
+            Reply::Idle | Reply::Due | Reply::Broken => return Err(Misuse::NotWriting),
             Reply::Length(left) if left > 0 && !self.request.mute => return Err(Misuse::TooLittle),
             Reply::Chunked if !self.request.mute => {
                 tx.put(b"0\r\n");
@@ -185,12 +199,37 @@ impl Connection {
         encoder.end(Coda { env: Some(env), upgrade: encoder.has_upgrade(), ..Coda::default() });
         self.receive = Receive::Upgraded;
         self.reply = Reply::Done;
+        self.status = Some(if self.request.connect { Status::OK } else { Status::SWITCHING });
         Ok(())
     }
 
     /// Answers a violation with its status and a line of text, if an answer is still possible, and ends the connection.
     pub fn refuse(&mut self, env: &Env<'_>, why: Violation, tx: &mut SendBuf) {
         self.give_up(env, why.status(), why.kind.text(), tx);
+    }
+
+    /// Answers a violation as [`refuse`](Self::refuse) does, with this content in place of the line of text. The status, the
+    /// framing and the end of the connection stay what they are.
+    ///
+    /// # Errors
+    /// As for [`respond`](Self::respond) about the fields.
+    pub fn refuse_with(
+        &mut self,
+        env: &Env<'_>,
+        why: Violation,
+        fields: &[Field<'_>],
+        content: &[u8],
+        tx: &mut SendBuf,
+    ) -> Result<(), Misuse> {
+        if self.closing == Closing::Open && self.reply == Reply::Due {
+            let mut encoder = Encoder::new(tx);
+            encoder.status_line(why.status());
+            encoder.last(fields, content, self.request.mute, env)?;
+            self.said_all(why.status(), content.len());
+        }
+        // The answer that was due is complete now: what is left is to end the connection.
+        self.refuse(env, why, tx);
+        Ok(())
     }
 
     /// Gives the request up for a fault of ours: 500 if no answer has begun, else the answer ends where it is and does not
@@ -202,7 +241,7 @@ impl Connection {
     /// Answers that the server is too busy, also before any request came, and ends the connection (RFC 9110, 15.6.4).
     pub fn overloaded(&mut self, env: &Env<'_>, tx: &mut SendBuf) {
         if self.reply == Reply::Idle && self.closing == Closing::Open {
-            self.reply = Reply::Due;
+            self.owe();
         }
         self.give_up(env, Status::SERVICE_UNAVAILABLE, "the server is too busy; try again later", tx);
     }
@@ -214,15 +253,28 @@ impl Connection {
         self.closing = Closing::Due;
         match self.reply {
             Reply::Due => {
-                self.request.keep = false;
                 let mut encoder = Encoder::new(tx);
                 encoder.canned(status, text, self.request.mute, env);
-                self.reply = Reply::Done;
+                self.said_all(status, text.len() + 1);
             }
-            Reply::UntilClose if !self.request.mute => self.closing = Closing::Cut,
-            _ => {}
+            Reply::Length(_) | Reply::Chunked => self.reply = Reply::Broken,
+            Reply::UntilClose => {
+                self.reply = Reply::Broken;
+                if !self.request.mute {
+                    self.closing = Closing::Cut;
+                }
+            }
+            Reply::Idle | Reply::Done | Reply::Broken => {}
         }
         self.receive = Receive::Refused;
+    }
+
+    /// A whole answer of the server's own was said, the last one.
+    fn said_all(&mut self, status: Status, octets: usize) {
+        self.request.keep = false;
+        self.reply = Reply::Done;
+        self.status = Some(status);
+        self.content = if self.request.mute { 0 } else { octets as u64 };
     }
 
     /// Reports that the socket took `n` octets of output and `left` are queued; call it with 0 at the deadline too.
@@ -241,6 +293,7 @@ impl Connection {
         } else {
             self.send_pace.wait(env.now);
             if env.now >= self.send_pace.ends() {
+                self.expire(Cause::Send);
                 return Err(Stalled);
             }
         }
@@ -252,7 +305,9 @@ impl Connection {
             _ if self.closing != Closing::Open => Err(Misuse::NotStarted),
             Reply::Idle => Err(Misuse::NotStarted),
             Reply::Due => Ok(()),
-            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done => Err(Misuse::AlreadyStarted),
+            Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done | Reply::Broken => {
+                Err(Misuse::AlreadyStarted)
+            }
         }
     }
 }

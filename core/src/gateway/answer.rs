@@ -48,9 +48,11 @@ pub fn answer(
 
 #[cold]
 fn give_up(port: &mut dyn Port, intake: &Intake) {
-    let (link, env) = port.parts();
     match intake.violation() {
-        Some(violation) => link.conn.refuse(&env, violation, &mut link.tx),
-        None => link.conn.abort(&env, &mut link.tx),
+        Some(violation) => port.refuse(violation),
+        None => {
+            let (link, env) = port.parts();
+            link.conn.abort(&env, &mut link.tx);
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::{Env, Link};
+use crate::{Env, Link, Violation};
 
 /// The way from an exchange to a socket; implemented by backends.
 pub trait Port {
@@ -28,6 +28,12 @@ pub trait Port {
     /// Octets of queued output above which a writer has to `drain`.
     fn high_water(&self) -> usize {
         64 << 10
+    }
+
+    /// Answers a violation that kept the handler from answering.
+    fn refuse(&mut self, why: Violation) {
+        let (link, env) = self.parts();
+        link.conn.refuse(&env, why, &mut link.tx);
     }
 
     /// Whether the client is known to have gone.

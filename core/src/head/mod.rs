@@ -303,6 +303,11 @@ impl FieldSpan {
         }
     }
 
+    /// Where the line begins.
+    pub(crate) fn start(&self) -> usize {
+        usize::from(self.name_at)
+    }
+
     fn name<'b>(&self, raw: &'b [u8]) -> &'b [u8] {
         let at = usize::from(self.name_at);
         raw.get(at..at + usize::from(self.name_len)).unwrap_or_default()

@@ -3,13 +3,17 @@
 //! [`request_line`] judges the first line as soon as it is complete; [`header_section`] gives the field lines to
 //! `httparse` once, keeps 8-byte spans of what it finds, and takes every decision that the fields call for.
 //! `httparse` is not given the request line, since it knows no minor version above 1 and reports one error for all faults.
+//! [`whole_head`] is the short way for nearly all heads, which come in one piece and have nothing wrong: it needs no scan,
+//! and leaves everything else to it, a fault and its place above all.
 //!
 //! Invariants:
-//! 1. What `httparse` tolerates and this server does not (bare LF) has been refused by the scan.
+//! 1. What `httparse` tolerates and this server does not (bare LF) is refused by the scan, and left to it by [`whole_head`].
+//! 2. The short way is tried once for each head, so that the work stays linear however a head arrives.
 
 use alloc::vec::Vec;
 
 use super::framing::{self, Encoding, Framing, Length};
+use super::scan::LONGEST;
 use super::{Decisions, FieldSpan, Form, Index, Line};
 use crate::{Limits, Version, ViolationKind as Kind, syntax};
 
@@ -55,58 +59,72 @@ fn version(text: &[u8]) -> Result<Version, Kind> {
 #[inline]
 pub(crate) fn header_section(head: &[u8], fields_at: usize, lines: usize, index: &mut Index) -> Result<(), Kind> {
     let mut seen = Seen::default();
-    split(head, fields_at, lines, &mut index.fields, |name, value| seen.add(name, value))?;
+    split(head, fields_at, lines, &mut index.fields, &mut seen)?;
     index.decisions = seen.decide(&index.line)?;
     Ok(())
 }
 
 /// Reads the field lines of a complete trailer section, which decide nothing.
 pub(crate) fn trailer_section(section: &[u8], lines: usize, fields: &mut Vec<FieldSpan>) -> Result<(), Kind> {
-    split(section, 0, lines, fields, |_, _| ())
+    split(section, 0, lines, fields, &mut Seen::default()).map(drop)
+}
+
+/// Reads a head that is there as a whole and that every rule admits; its length. `None` says nothing but that the long way
+/// has to be gone.
+#[inline]
+pub(crate) fn whole_head(octets: &[u8], limits: &Limits, index: &mut Index) -> Option<usize> {
+    let octets = &octets[..octets.len().min(LONGEST).min(limits.head as usize)];
+    let fields_at = memchr::memchr(b'\n', octets)? + 1;
+    index.line = request_line(octets[..fields_at].strip_suffix(b"\r\n")?, limits).ok()?;
+    let mut seen = Seen::default();
+    let room = &mut [httparse::EMPTY_HEADER; 32];
+    let len = fields_at + split_into(octets, fields_at, room, &mut index.fields, &mut seen).ok()?;
+    // A field line ends where the next one begins, and the last one in front of the empty line.
+    let starts = index.fields.iter().map(FieldSpan::start).skip(1).chain([len - 2]);
+    let lines_end_in_crlf = octets[..len].ends_with(b"\r\n") && starts.into_iter().all(|at| octets[at - 2] == b'\r');
+    if !lines_end_in_crlf || index.fields.len() > usize::from(limits.fields) {
+        return None;
+    }
+    index.decisions = seen.decide(&index.line).ok()?;
+    Some(len)
 }
 
 /// Gives room on the stack that suits the number of lines.
 #[inline]
-fn split(
-    section: &[u8],
-    at: usize,
-    lines: usize,
-    spans: &mut Vec<FieldSpan>,
-    see: impl FnMut(&[u8], &[u8]),
-) -> Result<(), Kind> {
+fn split(section: &[u8], at: usize, lines: usize, spans: &mut Vec<FieldSpan>, seen: &mut Seen) -> Result<usize, Kind> {
     match lines {
-        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, see),
-        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, see),
-        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, see),
+        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, seen),
+        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, seen),
+        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, seen),
     }
 }
 
-#[inline]
+/// Reads field lines and the empty line behind them; how long they are.
 fn split_into<'b>(
     section: &'b [u8],
     at: usize,
     room: &mut [httparse::Header<'b>],
     spans: &mut Vec<FieldSpan>,
-    mut see: impl FnMut(&[u8], &[u8]),
-) -> Result<(), Kind> {
+    seen: &mut Seen,
+) -> Result<usize, Kind> {
     spans.clear();
-    let fields = match httparse::parse_headers(&section[at..], room) {
-        Ok(httparse::Status::Complete((_, fields))) => fields,
+    // A driver that exchanged buffers under a head has a section here that is not the one it was.
+    let (len, fields) = match httparse::parse_headers(section.get(at..).unwrap_or_default(), room) {
+        Ok(httparse::Status::Complete(complete)) => complete,
         Ok(httparse::Status::Partial) => return Err(Kind::FieldName),
         Err(httparse::Error::HeaderValue) => return Err(Kind::FieldValue),
         Err(httparse::Error::TooManyHeaders) => return Err(Kind::TooManyFields),
         Err(_) => return Err(Kind::FieldName),
     };
-    spans.reserve(fields.len());
     let base = section.as_ptr().addr();
-    for field in fields {
+    spans.extend(fields.iter().map(|field| {
+        seen.add(field.name.as_bytes(), field.value);
         let name_at = field.name.as_ptr().addr().wrapping_sub(base);
         // An empty value may point anywhere; any position will do for it.
         let value_at = if field.value.is_empty() { 0 } else { field.value.as_ptr().addr().wrapping_sub(base) };
-        spans.push(FieldSpan::new(name_at, field.name.len(), value_at, field.value.len()));
-        see(field.name.as_bytes(), field.value);
-    }
-    Ok(())
+        FieldSpan::new(name_at, field.name.len(), value_at, field.value.len())
+    }));
+    Ok(len)
 }
 
 /// What the fields that matter to the connection say, gathered in one pass.

@@ -1,4 +1,4 @@
-//! Where does a head end?
+//! Where does a head end that did not come as a whole, or has something wrong?
 //!
 //! [`Scan`] looks for the empty line, line by line, and resumes where it stopped: each octet is looked at once however
 //! it arrives. What can never become a head (a bare LF or CR, a NUL) is refused when it is seen. Only octets
@@ -9,6 +9,9 @@
 //! 2. The outcome for a stream is the same for every segmentation.
 
 use crate::ViolationKind as Kind;
+
+/// No section may be longer, whatever the limit: spans have positions of 16 bits.
+pub(crate) const LONGEST: usize = u16::MAX as usize;
 
 /// How far the lines of a section were looked at; positions count from its first octet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,9 +56,10 @@ impl Scan {
 
     /// Looks on in `section`, which begins with the octets of the calls before.
     ///
-    /// `limit` bounds the section including its empty line. `Err(None)` says that it is longer.
+    /// `limit` bounds the section including its empty line, as does [`LONGEST`]. `Err(None)` says that it is longer.
     #[inline]
-    pub(crate) fn next(&mut self, section: &[u8], limit: usize) -> Result<Found, Option<Kind>> {
+    pub(crate) fn next(&mut self, section: &[u8], limit: u32) -> Result<Found, Option<Kind>> {
+        let limit = LONGEST.min(limit as usize);
         let window = &section[..section.len().min(limit)];
         let from = self.at as usize;
         let Some(found) = window.get(from..).and_then(|rest| memchr::memchr3(b'\r', b'\n', 0, rest)) else {
@@ -82,6 +86,22 @@ impl Scan {
         }
     }
 
+    /// Looks on to the empty line, before which there may be `most` lines; `None` if more has to come.
+    #[inline]
+    pub(crate) fn end(&mut self, section: &[u8], limit: u32, most: usize) -> Result<Option<usize>, Option<Kind>> {
+        loop {
+            match self.next(section, limit)? {
+                Found::Line { start, .. } if self.lines() > most => {
+                    self.at = start as u32;
+                    return Err(Some(Kind::TooManyFields));
+                }
+                Found::Line { .. } => {}
+                Found::End(len) => return Ok(Some(len)),
+                Found::More => return Ok(None),
+            }
+        }
+    }
+
     fn more(&self, section: &[u8], limit: usize) -> Result<Found, Option<Kind>> {
         if section.len() > limit { Err(None) } else { Ok(Found::More) }
     }
@@ -92,7 +112,7 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    fn run(section: &[u8], limit: usize, step: usize) -> Result<Option<(usize, usize)>, Option<Kind>> {
+    fn run(section: &[u8], limit: u32, step: usize) -> Result<Option<(usize, usize)>, Option<Kind>> {
         let mut scan = Scan::default();
         let mut have = 0;
         while have < section.len() {
@@ -110,7 +130,7 @@ mod tests {
 
     #[test]
     fn verdict_is_the_same_for_every_step() {
-        let cases: [(&[u8], usize, _); 8] = [
+        let cases: [(&[u8], u32, _); 8] = [
             (b"GET /\r\nA: b\r\n\r\nrest", 100, Ok(Some((15, 2)))),
             (b"GET /\r\nA: b\r\n\r\n", 15, Ok(Some((15, 2)))),
             (b"GET /\r\nA: b\r\n\r\n", 14, Err(None)),

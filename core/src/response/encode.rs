@@ -155,6 +155,27 @@ impl<'t> Encoder<'t> {
         }
     }
 
+    /// A whole answer of the server's own, in the application's words.
+    pub(crate) fn last(
+        &mut self,
+        fields: &[Field<'_>],
+        content: &[u8],
+        mute: bool,
+        env: &Env<'_>,
+    ) -> Result<(), Misuse> {
+        self.fields(fields)?;
+        self.end(Coda {
+            env: Some(env),
+            size: Some(Size::Exact(content.len() as u64)),
+            close: true,
+            ..Coda::default()
+        });
+        if !mute {
+            self.out.extend_from_slice(content);
+        }
+        Ok(())
+    }
+
     /// Trailer lines that were checked, and the empty line.
     pub(crate) fn trailers(&mut self, fields: &[Field<'_>]) {
         for (name, value) in fields {

@@ -10,11 +10,19 @@
 //! assert!(Status::new(99).is_err());
 //! ```
 
+use core::num::NonZero;
+
 use crate::Misuse;
 
-/// A final status code, 200 to 599 (RFC 9110, 15).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Status(u16);
+/// A final status code, 200 to 599 (RFC 9110, 15); no larger where it is optional.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Status(NonZero<u16>);
+
+impl core::fmt::Debug for Status {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Status({})", self.0)
+    }
+}
 
 impl Status {
     /// The final status of this code.
@@ -22,17 +30,23 @@ impl Status {
     /// # Errors
     /// [`Misuse::Status`] for codes outside 200 to 599.
     pub const fn new(code: u16) -> Result<Self, Misuse> {
-        if code >= 200 && code <= 599 { Ok(Self(code)) } else { Err(Misuse::Status) }
+        if code >= 200 && code <= 599 { Ok(Self::known(code)) } else { Err(Misuse::Status) }
     }
+
+    /// 101, which is the end of HTTP on the connection and no answer that could be chosen.
+    pub(crate) const SWITCHING: Self = Self::known(101);
 
     /// For codes that our own tables hold.
     pub(crate) const fn known(code: u16) -> Self {
-        Self(code)
+        match NonZero::new(code) {
+            Some(code) => Self(code),
+            None => Self::INTERNAL_SERVER_ERROR,
+        }
     }
 
     /// The code.
     pub const fn code(self) -> u16 {
-        self.0
+        self.0.get()
     }
 
     /// The registered reason phrase, empty for a code without one.
@@ -43,23 +57,23 @@ impl Status {
 
     /// Whether an answer of this status has no content whatever the method (RFC 9110, 6.4.1 and 15.3.6).
     pub const fn is_bodiless(self) -> bool {
-        matches!(self.0, 204 | 205 | 304)
+        matches!(self.code(), 204 | 205 | 304)
     }
 
     /// `Content-Length: 0` for 205; nothing for 204, and for 304 only what the 200 would have had.
     pub(crate) const fn forbids_length(self) -> bool {
-        self.0 == 204
+        self.code() == 204
     }
 }
 
 macro_rules! statuses {
     ($($code:literal $name:ident $phrase:literal;)+) => {
         impl Status {
-            $(#[doc = concat!($code, " ", $phrase)] pub const $name: Self = Self($code);)+
+            $(#[doc = concat!($code, " ", $phrase)] pub const $name: Self = Self(NonZero::new($code).unwrap());)+
 
             /// The whole status line of a registered code, else an empty string.
             pub(crate) fn line(self) -> &'static str {
-                match self.0 {
+                match self.code() {
                     $($code => concat!("HTTP/1.1 ", $code, " ", $phrase, "\r\n"),)+
                     _ => "",
                 }
@@ -161,6 +175,7 @@ mod tests {
             assert_eq!(Status::new(code).is_ok(), (200..600).contains(&code), "{code}");
             assert_eq!(Interim::new(code).is_ok(), (102..200).contains(&code), "{code}");
         }
+        assert_eq!(size_of::<Option<Status>>(), 2);
         assert_eq!(Status::OK.reason(), "OK");
         assert_eq!(Status::OK.line(), "HTTP/1.1 200 OK\r\n");
     }

@@ -1,0 +1,160 @@
+//! Faults that were found once and must not come back, each as the short conversation that shows it.
+
+use cherrystone_core::{Config, Connection, Env, Event, Instant, Misuse, RecvBuf, SendBuf, Size, Status, Violation};
+
+/// A connection with its buffers and a clock that stands still.
+struct Talk {
+    config: Config,
+    now: Instant,
+    conn: Connection,
+    rx: RecvBuf,
+    tx: SendBuf,
+}
+
+impl Talk {
+    fn new() -> Self {
+        let (config, now) = (Config::default(), Instant::from_nanos(0));
+        let conn = Connection::new(&Env { config: &config, now, date: None });
+        Self { config, now, conn, rx: RecvBuf::default(), tx: SendBuf::default() }
+    }
+
+    fn hear(mut self, octets: &str) -> Self {
+        self.rx.push(octets.as_bytes());
+        self
+    }
+
+    /// Polls until there is no more content, and says what came then.
+    fn poll(&mut self) -> String {
+        loop {
+            let polled = self.conn.poll(&Env { config: &self.config, now: self.now, date: None }, &mut self.rx);
+            match polled {
+                Ok(Event::Request(_) | Event::Data(_) | Event::End(_)) => {}
+                Ok(event) => return format!("{event:?}"),
+                Err(violation) => return violation.kind.name().into(),
+            }
+        }
+    }
+
+    /// Polls to the violation that must come.
+    fn violation(&mut self) -> Violation {
+        let env = Env { config: &self.config, now: self.now, date: None };
+        loop {
+            if let Err(violation) =
+                self.conn.poll(&env, &mut self.rx).map(|event| assert!(!matches!(event, Event::NeedInput)))
+            {
+                return violation;
+            }
+        }
+    }
+
+    fn respond(&mut self, size: Size) {
+        let env = Env { config: &self.config, now: self.now, date: None };
+        self.conn.respond(&env, Status::OK, &[], size, &mut self.tx).unwrap();
+    }
+
+    fn refuse(&mut self) {
+        let violation = self.violation();
+        self.conn.refuse(&Env { config: &self.config, now: self.now, date: None }, violation, &mut self.tx);
+    }
+
+    fn abort(&mut self) {
+        let env = Env { config: &self.config, now: self.now, date: None };
+        self.conn.abort(&env, &mut self.tx);
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(self.tx.unsent()).into_owned()
+    }
+}
+
+#[test]
+fn an_aborted_answer_cannot_be_ended_after_all() {
+    let mut talk = Talk::new().hear("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(talk.poll(), "NeedResponse");
+    talk.respond(Size::Unknown);
+    talk.conn.write(b"half", &mut talk.tx).unwrap();
+    talk.abort();
+    assert_eq!(talk.conn.write(b"more", &mut talk.tx), Err(Misuse::NotWriting));
+    assert_eq!(talk.conn.finish(&[], &mut talk.tx), Err(Misuse::NotWriting));
+    assert!(talk.said().ends_with("\r\n\r\n4\r\nhalf\r\n"), "{}", talk.said());
+}
+
+#[test]
+fn an_answer_to_garbage_after_head_has_content() {
+    let mut talk = Talk::new().hear("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(talk.poll(), "NeedResponse");
+    talk.respond(Size::Empty);
+    let mut talk = talk.hear("GET\0");
+    talk.refuse();
+    assert!(talk.said().ends_with("the head contains a NUL\n"), "{}", talk.said());
+}
+
+#[test]
+fn an_answer_to_a_broken_head_request_has_no_content() {
+    let mut talk = Talk::new().hear("HEAD / HTTP/1.1\r\nNo host: a\r\n\r\n");
+    talk.refuse();
+    assert!(talk.said().starts_with("HTTP/1.1 400 ") && talk.said().ends_with("\r\n\r\n"), "{}", talk.said());
+}
+
+#[test]
+fn a_cr_alone_behind_a_chunk_is_found_at_the_same_place_however_it_comes() {
+    let stream = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\rX";
+    let whole = Talk::new().hear(stream).violation();
+    let mut talk = Talk::new().hear(&stream[..stream.len() - 1]);
+    assert_eq!(talk.poll(), "NeedInput");
+    assert_eq!(talk.hear("X").violation(), whole);
+    assert_eq!(whole.offset, stream.len() as u64 - 1);
+}
+
+#[test]
+fn buffers_exchanged_under_a_head_are_no_panic() {
+    let mut talk = Talk::new().hear("GET / HTTP/1.1\r\n");
+    assert_eq!(talk.poll(), "NeedInput");
+    talk.rx = RecvBuf::default();
+    let mut talk = talk.hear("abc");
+    assert_eq!(talk.poll(), "NeedInput");
+    assert_eq!(talk.hear("\r\n\r\n").poll(), "FieldName");
+}
+
+#[test]
+fn limits_beyond_what_is_possible_are_no_limits_that_wrap() {
+    let mut talk = Talk::new();
+    (talk.config.limits.head, talk.config.limits.target, talk.config.limits.trailers) = (u32::MAX, u32::MAX, u32::MAX);
+    let long = "x".repeat(70_000);
+    assert_eq!(talk.hear(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")).poll(), "TargetTooLong");
+    let mut talk = Talk::new();
+    talk.config.limits.trailers = u32::MAX;
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    assert_eq!(talk.hear(&format!("{chunked}A: {long}\r\n\r\n")).poll(), "TrailersTooLarge");
+}
+
+#[test]
+fn content_is_refused_by_an_answer_before_100_whether_it_has_come_or_not() {
+    for content in ["", "hi"] {
+        let mut talk = Talk::new();
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+        talk.rx.push(&[head, content].concat().into_bytes());
+        let env = Env { config: &talk.config, now: talk.now, date: None };
+        assert!(matches!(talk.conn.poll(&env, &mut talk.rx), Ok(Event::Request(_))));
+        talk.respond(Size::Unknown);
+        assert_eq!(talk.poll(), "NeedResponse");
+        talk.conn.finish(&[], &mut talk.tx).unwrap();
+        assert_eq!(talk.poll(), "Shutdown");
+    }
+}
+
+#[test]
+fn nobody_is_late_once_the_trailers_or_a_fault_have_come() {
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (first, then) in [("0\r\nA: b\r\n", "\r\n"), ("5", "x")] {
+        let mut talk = Talk::new().hear(chunked).hear(first);
+        let env = Env { config: &talk.config, now: talk.now, date: None };
+        assert!(matches!(talk.conn.poll(&env, &mut talk.rx), Ok(Event::Request(_))));
+        talk.respond(Size::Unknown);
+        assert_eq!(talk.poll(), "NeedInput");
+        assert!(talk.conn.deadline().is_some());
+        let mut talk = talk.hear(then);
+        while talk.poll() != "NeedResponse" {}
+        assert_eq!(talk.conn.deadline(), None, "{first:?}");
+    }
+}

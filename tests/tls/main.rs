@@ -1,0 +1,11 @@
+//! Does TLS work, in memory, from files, and over real sockets?
+#![allow(missing_docs, reason = "tests explain themselves")]
+#![cfg(feature = "tls")]
+
+mod authority;
+mod files;
+mod redirect;
+mod server;
+mod session;
+mod stage;
+mod talk;

@@ -1,0 +1,228 @@
+//! Both backends over real sockets.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cherrystone::gateway::{Done, Exchange, Failure};
+use cherrystone::{Backend, Config, Head, Running, Server, Settings, Status, Tls, sockets::LocalAddr};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::authority::Authority;
+use crate::talk::client;
+
+const SOON: Duration = Duration::from_secs(5);
+
+struct Site {
+    address: std::net::SocketAddr,
+    running: Arc<Running>,
+    authority: Authority,
+    tls: Tls,
+}
+
+impl Site {
+    fn new(backend: Backend) -> Self {
+        let authority = Authority::new("the authority");
+        let tls = Tls::builder(authority.issue(&["localhost"]).identity()).build().unwrap();
+        let mut config = Config::default();
+        config.timeouts.head = Duration::from_millis(700);
+        let mut settings = Settings::default();
+        (settings.config, settings.min_threads, settings.max_threads) = (config, 2, 2);
+        let server =
+            Server::new(echo).settings(settings).backend(backend).bind("127.0.0.1:0").unwrap().tls(tls.clone());
+        let address = server.addresses().find_map(LocalAddr::tcp).unwrap();
+        Self { address, running: server.start().unwrap(), authority, tls }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_write_timeout(Some(SOON)).unwrap();
+        stream
+    }
+
+    fn secured(&self, config: ClientConfig) -> StreamOwned<ClientConnection, TcpStream> {
+        StreamOwned::new(client(config, "localhost"), self.connect())
+    }
+
+    /// What is answered to `text`, up to an orderly end.
+    fn ask(&self, text: &[u8]) -> Vec<u8> {
+        let mut stream = self.secured(self.authority.client());
+        stream.write_all(text).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+
+    fn failures(&self, expected: u64) {
+        let until = Instant::now() + SOON;
+        while self.running.stats().stage_failures < expected && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(self.running.stats().stage_failures, expected);
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.running.stop(Duration::ZERO);
+    }
+}
+
+fn echo(head: Head<'_>, mut exchange: Exchange<'_>) -> Result<Done, Failure> {
+    let mut content = Vec::new();
+    exchange.body().read_to_end(&mut content)?;
+    if let Some(octets) = head.target().strip_prefix("/big/") {
+        content.resize(octets.parse().unwrap_or(0), b'x');
+    }
+    if head.target() == "/facts" {
+        content = exchange.tls().map_or("none", |facts| &facts.protocol).into();
+    }
+    exchange.respond(Status::OK, &[("Content-Type", b"text/plain")], content)
+}
+
+fn on_both(test: impl Fn(Site)) {
+    test(Site::new(Backend::Threads));
+    test(Site::new(Backend::Mio));
+}
+
+#[test]
+fn requests_are_answered() {
+    on_both(|site| {
+        let answer = site.ask(b"GET /facts HTTP/1.1\r\nHost: h\r\n\r\nGET /facts HTTP/1.0\r\n\r\n");
+        assert_eq!(String::from_utf8(answer).unwrap().matches("TLSv1.3").count(), 2);
+        let answer = site.ask(b"GET /big/5000000 HTTP/1.0\r\n\r\n");
+        assert!(answer.len() > 5_000_000 && answer.ends_with(b"xxx"));
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 900000\r\n\r\n";
+        let answer = site.ask(&[head.as_bytes(), &[b'u'; 900_000]].concat());
+        assert!(answer.len() > 900_000 && answer.ends_with(b"uuu"));
+        assert_eq!(site.running.stats().stage_failures, 0);
+    });
+}
+
+#[test]
+fn an_idle_client_is_told_of_the_end() {
+    on_both(|site| {
+        let mut stream = site.secured(site.authority.client());
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 12]).unwrap();
+        let running = Arc::clone(&site.running);
+        let stopping = std::thread::spawn(move || running.stop(SOON));
+        // Only a close_notify makes this succeed.
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        stopping.join().unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_says_goodbye_still_gets_its_answer() {
+    on_both(|site| {
+        let mut stream = site.secured(site.authority.client());
+        stream.write_all(b"GET /big/300000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        stream.sock.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.len() > 300_000);
+    });
+}
+
+#[test]
+fn plain_http_gets_a_hint_and_no_reset() {
+    on_both(|site| {
+        for (text, late) in [(&b"GET / HTTP/1.1\r\n"[..], &b"Host: h\r\n\r\n"[..]), (b"P", b"UT / HTTP/1.1\r\n\r\n")] {
+            let mut stream = site.connect();
+            stream.write_all(text).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            stream.write_all(late).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            // What a client sends after the end must not destroy the hint.
+            stream.write_all(&[b'x'; 1000]).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("HTTPS"), "{answer}");
+        }
+        site.failures(2);
+        assert_eq!(site.running.stats().violations, 0);
+    });
+}
+
+#[test]
+fn garbage_and_refusals_get_an_alert() {
+    on_both(|site| {
+        let mut stream = site.connect();
+        stream.write_all(&[0; 64]).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!((answer[0], answer.len()), (21, 7));
+        let mut config = site.authority.client();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let error = site.secured(config).write_all(b"GET").unwrap_err();
+        assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+        // One that does not trust the server.
+        let stranger = Authority::new("another authority").client();
+        site.secured(stranger).write_all(b"GET").unwrap_err();
+        site.failures(3);
+        assert!(site.ask(b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 200"));
+    });
+}
+
+#[test]
+fn stalled_handshakes_hold_nobody_up() {
+    on_both(|site| {
+        let mut hello = Vec::new();
+        client(site.authority.client(), "localhost").write_tls(&mut hello).unwrap();
+        let begun = Instant::now();
+        let stalled: Vec<TcpStream> = (0..40)
+            .map(|n| {
+                let mut stream = site.connect();
+                stream.write_all(&hello[..[0, 1, 100, hello.len()][n % 4]]).unwrap();
+                stream
+            })
+            .collect();
+        assert!(site.ask(b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 200"));
+        assert!(begun.elapsed() < Duration::from_millis(600), "{:?}", begun.elapsed());
+        for mut stream in stalled {
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        }
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(600) && took < Duration::from_secs(3), "{took:?}");
+        let until = Instant::now() + SOON;
+        while site.running.stats().open > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!((site.running.stats().open, site.running.stats().violations), (0, 0));
+    });
+}
+
+#[test]
+fn reloads_disturb_nobody() {
+    on_both(|site| {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    site.tls.reload().unwrap();
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                over.store(true, Ordering::Release);
+            });
+            let mut kept = site.secured(site.authority.client());
+            while !over.load(Ordering::Acquire) {
+                assert!(site.ask(b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 200"));
+                kept.write_all(b"GET /facts HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"TLSv1.3") {
+                    let mut octet = [0];
+                    kept.read_exact(&mut octet).unwrap();
+                    answer.push(octet[0]);
+                }
+            }
+        });
+        assert_eq!(site.running.stats().stage_failures, 0);
+    });
+}
