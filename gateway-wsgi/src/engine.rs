@@ -9,16 +9,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cherrystone::access_log::{AccessLog, Format};
 use cherrystone::sockets::{Options as SocketOptions, UnixMode};
-use cherrystone::{Backend, Handle, Running, Server, ServerName, Settings};
+use cherrystone::{Backend, Handle, Running, Server, ServerName, Settings, Tls};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::access::AccessLog;
 use crate::environ::{Environs, Users};
 use crate::gateway::{Target, WsgiGateway};
 use crate::spool::Chunked;
+use crate::tls::Files;
 
 /// A server with an application.
 #[pyclass(frozen, module = "cherrystone")]
@@ -30,6 +31,8 @@ struct Parts {
     server: Option<Server>,
     handle: Handle,
     running: Option<Arc<Running>>,
+    tls: Option<Tls>,
+    log: Option<AccessLog>,
 }
 
 /// Everything that can be set, under the names of the keyword arguments in Python. Times are in seconds, sizes in octets.
@@ -58,6 +61,8 @@ struct Options {
     peercreds: String,
     chunked_input: String,
     access_log: Option<String>,
+    access_log_format: String,
+    tls: Option<Files>,
 }
 
 #[pymethods]
@@ -84,14 +89,20 @@ impl Engine {
             chunked: options.chunked()?,
             is_unlimited: options.max_body.is_none(),
             reporter,
-            log: options.access_log.as_deref().map(AccessLog::open).transpose()?,
         };
-        let server = Server::new(gateway)
+        let (tls, log) = (options.tls.as_ref().map(Files::load).transpose()?, options.access_log()?);
+        let mut server = Server::new(gateway)
             .backend(options.backend()?)
             .settings(options.settings()?)
             .socket_options(options.sockets()?)
             .server_name(&options.server_name);
-        let parts = Parts { handle: server.handle(), server: Some(server), running: None };
+        if let Some(tls) = &tls {
+            server = server.tls(tls.clone());
+        }
+        if let Some(log) = &log {
+            server = server.access_log(log.clone());
+        }
+        let parts = Parts { handle: server.handle(), server: Some(server), running: None, tls, log };
         Ok(Self { parts: Mutex::new(parts) })
     }
 
@@ -122,15 +133,28 @@ impl Engine {
         let stopped = py.detach(|| handle.stop(within));
         let mut parts = self.parts();
         // Listeners that never ran are closed, too.
-        let (server, running) = (parts.server.take(), parts.running.take());
+        let (server, running, log) = (parts.server.take(), parts.running.take(), parts.log.take());
         drop(parts);
-        py.detach(|| drop((server, running)));
+        py.detach(|| drop((server, running, log)));
         Ok((stopped.cut, stopped.busy))
     }
 
     /// Cuts at once what a stop under way would wait for.
     fn cut(&self) {
         self.parts().handle.cut();
+    }
+
+    /// Opens the access log anew and reads the certificates again, if there are any.
+    fn reload(&self, py: Python<'_>) -> PyResult<()> {
+        let (tls, log) = {
+            let parts = self.parts();
+            (parts.tls.clone(), parts.log.clone())
+        };
+        if let Some(log) = log {
+            log.reopen();
+        }
+        let reloaded = py.detach(|| tls.map_or(Ok(()), |tls| tls.reload()));
+        reloaded.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// The counters of connections and requests, and of workers; nothing if the server does not run.
@@ -186,6 +210,22 @@ impl Options {
             "stream" => Ok(Chunked::Stream),
             other => Err(PyValueError::new_err(format!("chunked_input is 'spool' or 'stream', not {other:?}"))),
         }
+    }
+
+    fn access_log(&self) -> PyResult<Option<AccessLog>> {
+        let format = match &*self.access_log_format {
+            "combined" => Format::Combined,
+            "json" => Format::Json,
+            other => {
+                let text = format!("access_log_format is 'combined' or 'json', not {other:?}");
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        Ok(match self.access_log.as_deref() {
+            None => None,
+            Some("-") => Some(AccessLog::stdout(format)?),
+            Some(path) => Some(AccessLog::file(path, format)?),
+        })
     }
 
     fn settings(&self) -> PyResult<Settings> {

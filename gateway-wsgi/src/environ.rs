@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
-use crate::{latin1, tls};
+use crate::latin1;
+use crate::tls::Told;
 
 /// Makes environments.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Environs {
     /// What all listeners have in common.
     base: Py<PyDict>,
     users: Users,
+    tls: Told,
     templates: Mutex<Vec<(Arc<Endpoint>, Py<PyDict>)>>,
 }
 
@@ -43,7 +45,7 @@ pub(crate) enum Users {
 impl Environs {
     /// Environments that begin with these variables.
     pub(crate) fn new(base: Py<PyDict>, users: Users) -> Self {
-        Self { base, users, templates: Mutex::default() }
+        Self { base, users, tls: Told::default(), templates: Mutex::default() }
     }
 
     /// The environment of a request whose content has this length, less the content itself.
@@ -62,7 +64,7 @@ impl Environs {
             environ.set_item(intern!(py, "CONTENT_LENGTH"), PyString::new(py, &length.to_string()))?;
         }
         if let Some(facts) = exchange.tls() {
-            tls::describe(facts, &environ)?;
+            self.tls.describe(facts, &environ)?;
         }
         Ok(environ)
     }
@@ -82,9 +84,6 @@ impl Environs {
         template.set_item("SERVER_NAME", latin1::text(py, endpoint.server_name.as_bytes()))?;
         template.set_item("SERVER_PORT", port.to_string())?;
         template.set_item("wsgi.url_scheme", scheme)?;
-        if endpoint.secured {
-            template.set_item("HTTPS", "on")?;
-        }
         templates.push((Arc::clone(endpoint), template.clone().unbind()));
         Ok(template)
     }

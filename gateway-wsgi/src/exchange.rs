@@ -42,10 +42,6 @@ pub(crate) struct State {
     has_no_content: bool,
     /// The head was sent.
     pub(crate) begun: bool,
-    /// The status that was sent.
-    pub(crate) status: u16,
-    /// Content that was sent, in octets.
-    pub(crate) sent: u64,
     /// Fields that are to follow the content.
     pub(crate) trailers: Lines,
     /// What is left to do when Python is done.
@@ -89,7 +85,6 @@ impl Exchange {
             let allowed =
                 state.left.map_or(data.len(), |left| data.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
             state.left = state.left.map(|left| left - allowed as u64);
-            state.sent += allowed as u64;
             allowed
         };
         let piece = &data[..allowed];
@@ -108,7 +103,6 @@ impl Exchange {
         let prepared = state.prepared.take().ok_or_else(not_started)?;
         state.begun = true;
         state.left = prepared.length;
-        state.status = prepared.status.code();
         if outcome::has_no_content(prepared.status) {
             // Whatever comes is dropped.
             state.left = Some(0);

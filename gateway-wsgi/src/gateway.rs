@@ -8,16 +8,15 @@
 //! 2. What the client did wrong is not the application's failure: it is answered by its own status.
 
 use cherrystone::gateway::{Done, Exchange, Failure, Gateway};
-use cherrystone::{Framing, Head, Status, TargetForm};
+use cherrystone::{Field, Framing, Head, Status, TargetForm};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use pyo3::{IntoPyObjectExt, intern};
 
-use crate::access::AccessLog;
 use crate::environ::Environs;
 use crate::exchange::{self, State};
 use crate::input::{Input, InputError};
-use crate::outcome::{self, PLAIN};
+use crate::outcome;
 use crate::pin;
 use crate::spool::{Chunked, Content};
 use crate::talk::{self, Conversation};
@@ -32,7 +31,6 @@ pub struct WsgiGateway {
     pub(crate) is_unlimited: bool,
     /// Is told of what went wrong.
     pub(crate) reporter: Py<PyAny>,
-    pub(crate) log: Option<AccessLog>,
 }
 
 /// What is called for a request.
@@ -56,38 +54,19 @@ impl Gateway for WsgiGateway {
     fn handle(&self, head: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
         if let TargetForm::Authority(_) = head.form() {
             // A tunnel is nothing that WSGI could express, and an answer of 200 would be one.
-            let fields = [PLAIN[0], ("Allow", b"")];
+            let fields: [Field<'_>; 2] = [("Content-Type", b"text/plain"), ("Allow", b"")];
             return exchange.respond(Status::METHOD_NOT_ALLOWED, &fields, "there are no tunnels here\n");
         }
-        let entry = self.log.as_ref().map(|log| (log, log.begin(head, exchange.peer())));
+        let mut talk = Conversation::new(exchange, talk::next_number());
+        let content = Content::take(head, &mut talk, self.chunked);
         let mut state = State::default();
-        let outcome = self.answer(head, exchange, &mut state);
-        if let Some((log, entry)) = entry {
-            let octets = if state.is_mute() { 0 } else { state.sent };
-            let status = if state.status == 0 { failed(outcome.as_ref().err()) } else { state.status };
-            log.end(&entry, status, octets);
-        }
-        outcome
-    }
-}
-
-/// The status that the server gives in place of an answer that failed before it began.
-fn failed(failure: Option<&Failure>) -> u16 {
-    match failure {
-        Some(Failure::Violation(violation)) => violation.status().code(),
-        _ => Status::INTERNAL_SERVER_ERROR.code(),
+        let called = Python::try_attach(|py| self.call(py, head, &mut talk, content, &mut state));
+        called.unwrap_or_else(|| Err(Failure::application("the Python interpreter has ended")))?;
+        outcome::conclude(talk, &mut state)
     }
 }
 
 impl WsgiGateway {
-    fn answer(&self, head: Head<'_>, exchange: Exchange<'_>, state: &mut State) -> Result<Done, Failure> {
-        let mut talk = Conversation::new(exchange, talk::next_number());
-        let content = Content::take(head, &mut talk, self.chunked);
-        let called = Python::try_attach(|py| self.call(py, head, &mut talk, content, state));
-        called.unwrap_or_else(|| Err(Failure::application("the Python interpreter has ended")))?;
-        outcome::conclude(talk, state)
-    }
-
     /// Everything that needs Python.
     fn call(
         &self,

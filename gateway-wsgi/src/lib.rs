@@ -15,8 +15,6 @@
 //! 2. Python objects of an exchange outlive it harmlessly: once it is over, or on another thread, they raise.
 //! 3. Whatever the application does, the client gets one answer, or sees that it got none.
 
-mod access;
-mod calendar;
 pub mod engine;
 mod environ;
 mod exchange;
@@ -26,7 +24,6 @@ mod head;
 mod input;
 mod latin1;
 mod outcome;
-mod pem;
 mod pin;
 mod spool;
 mod talk;

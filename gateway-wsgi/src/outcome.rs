@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use cherrystone::gateway::{Done, Failure, Payload};
-use cherrystone::{Field, Size, Status};
+use cherrystone::{Size, Status};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -69,7 +69,6 @@ pub(crate) fn conclude(mut talk: Conversation<'_>, state: &mut State) -> Result<
         return talk.finish(&state.trailers.fields());
     }
     let Some(head) = state.prepared.take() else { return Err(Failure::application("the application did not answer")) };
-    state.status = head.status.code();
     let fields = head.fields();
     match ending {
         Ending::Nothing | Ending::Pushed => Err(Failure::application("the application failed")),
@@ -77,19 +76,11 @@ pub(crate) fn conclude(mut talk: Conversation<'_>, state: &mut State) -> Result<
         Ending::Whole(content) if state.is_head && content.is_empty() || !head.fits(content.len()) => {
             // The head tells another length than this content has: that of what a GET would be given, or a wrong one.
             talk.begin(head.status, &fields, size(&head))?;
-            state.begun = true;
             talk.write(&content, Flush::Later)?;
-            state.sent = content.len() as u64;
             talk.finish(&state.trailers.fields())
         }
-        Ending::Whole(content) => {
-            state.sent = content.len() as u64;
-            talk.into_exchange()?.respond(head.status, &fields, content)
-        }
-        Ending::File(file, range) => {
-            state.sent = range.end - range.start;
-            talk.into_exchange()?.respond(head.status, &fields, (file, range))
-        }
+        Ending::Whole(content) => talk.into_exchange()?.respond(head.status, &fields, content),
+        Ending::File(file, range) => talk.into_exchange()?.respond(head.status, &fields, (file, range)),
     }
 }
 
@@ -261,6 +252,3 @@ impl State {
         ));
     }
 }
-
-/// Fields of an answer of the server's own.
-pub(crate) const PLAIN: [Field<'static>; 1] = [("Content-Type", b"text/plain")];

@@ -1,42 +1,113 @@
-//! What does an application learn of the protection of its connection?
+//! What does TLS need of Python, and Python of TLS?
 //!
-//! The variables that Apache's mod_ssl established, as far as they are facts of this connection.
+//! [`Files`] is what an adapter names; [`Told`] turns the facts of a session into variables. Sessions are many and their facts few, so
+//! that what was made once is kept.
+//!
+//! Invariants:
+//! 1. What is kept is bounded, and a day old at most: some variables count days.
 
-use cherrystone::{Certificate, PeerFacts};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cherrystone::tls::{ClientAuth, Identity, Pem, TlsBuilder, Version, environ};
+use cherrystone::{PeerFacts, Tls};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::calendar::{Moment, unix_now};
 use crate::latin1;
-use crate::pem::pem;
 
-/// Adds the `SSL_*` variables to the environment of a request.
-pub(crate) fn describe(facts: &PeerFacts, environ: &Bound<'_, PyDict>) -> PyResult<()> {
-    let py = environ.py();
-    let set = |name: &str, value: &str| environ.set_item(name, latin1::text(py, value.as_bytes()));
-    set("SSL_PROTOCOL", &facts.protocol)?;
-    set("SSL_CIPHER", &facts.cipher)?;
-    if let Some(name) = &facts.server_name {
-        set("SSL_TLS_SNI", name)?;
-    }
-    if let Some(protocol) = &facts.alpn {
-        set("SSL_ALPN", protocol)?;
-    }
-    set("SSL_CLIENT_VERIFY", if facts.client.is_some() { "SUCCESS" } else { "NONE" })?;
-    facts.client.as_ref().map_or(Ok(()), |certificate| client(certificate, &set))
+/// Facts that are kept, at most.
+const KEPT: usize = 64;
+const DAY: i64 = 24 * 60 * 60;
+
+/// Variables that were made for sessions with the same facts.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    kept: Mutex<Vec<(PeerFacts, i64, Py<PyDict>)>>,
 }
 
-fn client(certificate: &Certificate, set: &dyn Fn(&str, &str) -> PyResult<()>) -> PyResult<()> {
-    set("SSL_CLIENT_S_DN", &certificate.subject)?;
-    set("SSL_CLIENT_I_DN", &certificate.issuer)?;
-    set("SSL_CLIENT_M_SERIAL", &certificate.serial)?;
-    set("SSL_CLIENT_V_START", &Moment::from_unix(certificate.not_before).to_openssl())?;
-    set("SSL_CLIENT_V_END", &Moment::from_unix(certificate.not_after).to_openssl())?;
-    set("SSL_CLIENT_V_REMAIN", &remaining_days(certificate.not_after).to_string())?;
-    set("SSL_CLIENT_CERT", &pem(&certificate.der))
+impl Told {
+    /// Adds the variables of a session to the environment of a request.
+    pub(crate) fn describe(&self, facts: &PeerFacts, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = environ.py();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, variables)) = kept.iter().find(|(known, day, _)| *day == now / DAY && known == facts) {
+            let variables = variables.bind(py).clone();
+            drop(kept);
+            return environ.update(variables.as_mapping());
+        }
+        let variables = PyDict::new(py);
+        for (name, value) in environ::variables(facts, now) {
+            variables.set_item(name, latin1::text(py, value.as_bytes()))?;
+        }
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push((facts.clone(), now / DAY, variables.clone().unbind()));
+        drop(kept);
+        environ.update(variables.as_mapping())
+    }
 }
 
-/// Whole days until that moment, 0 once it has passed.
-fn remaining_days(end: i64) -> i64 {
-    end.saturating_sub(unix_now()).max(0) / 86_400
+/// Where certificates are, and who may connect.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Files {
+    certificate: PathBuf,
+    private_key: PathBuf,
+    certificate_chain: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_auth: String,
+    minimum_version: String,
+}
+
+impl Files {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// `OSError` for a file that cannot be read, `ValueError` for one that cannot be used.
+    pub(crate) fn load(&self) -> PyResult<Tls> {
+        let identity = match &self.certificate_chain {
+            None => Identity::files(&self.certificate, &self.private_key),
+            Some(chain) => {
+                let mut text = std::fs::read(&self.certificate)?;
+                text.push(b'\n');
+                text.extend(std::fs::read(chain)?);
+                Identity::new(Pem::text(text), Pem::file(&self.private_key))
+            }
+        };
+        self.rules(Tls::builder(identity))?.build().map_err(|error| {
+            let text = error.to_string();
+            match error {
+                cherrystone::TlsError::Read { .. } => PyOSError::new_err(text),
+                _ => PyValueError::new_err(text),
+            }
+        })
+    }
+
+    fn rules(&self, builder: TlsBuilder) -> PyResult<TlsBuilder> {
+        let authority = || {
+            let file = self.client_ca.as_ref().map(Pem::file);
+            file.ok_or_else(|| PyValueError::new_err("client_ca has to name who signs the certificates of clients"))
+        };
+        let clients = match &*self.client_auth {
+            "none" => ClientAuth::None,
+            "optional" => ClientAuth::Optional(authority()?),
+            "required" => ClientAuth::Required(authority()?),
+            other => {
+                let text = format!("client_auth is 'none', 'optional' or 'required', not {other:?}");
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        let minimum = match &*self.minimum_version {
+            "1.2" => Version::V1_2,
+            "1.3" => Version::V1_3,
+            other => return Err(PyValueError::new_err(format!("minimum_version is '1.2' or '1.3', not {other:?}"))),
+        };
+        Ok(builder.clients(clients).min_version(minimum))
+    }
 }

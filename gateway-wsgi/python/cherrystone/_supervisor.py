@@ -89,7 +89,7 @@ class Supervisor:
         self.previous: Dict[int, Any] = {}
 
     def __enter__(self) -> "Supervisor":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self.previous[number] = signal.signal(number, self.on_signal)
         return self
 
@@ -103,11 +103,11 @@ class Supervisor:
             signal.signal(number, handler)
 
     def on_signal(self, number: int, frame: Any) -> None:
-        """The first signal ends the workers, a second one lets them cut what they wait for."""
-        self.stopping = True
+        """Passes a signal on: the first ends the workers, a second one lets them cut what they wait for; SIGHUP is theirs alone."""
+        self.stopping |= number != signal.SIGHUP
         for worker in self.workers:
             if worker.process.poll() is None:
-                worker.process.terminate()
+                worker.process.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
 
     def run(self) -> int:
         """Starts the workers, and replaces those that end."""
@@ -180,7 +180,7 @@ def options_of_python() -> List[str]:
 def report_ready(handles: List[int], served: Any, watch: bool) -> None:
     """Tells the supervisor that this worker serves, and ends the server when the supervisor has gone or a module changes."""
     ready, alive = handles
-    urls = [_addresses.to_url(address, "http") for address in served.bound_addresses]
+    urls = [_addresses.to_url(address, served.scheme) for address in served.bound_addresses]
     os.write(ready, "\n".join(urls).encode())
     os.close(ready)
 

@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import Any, List, Optional, Sequence
 
-from . import __version__, _addresses, _supervisor, server, wsgi
+from . import __version__, _addresses, _supervisor, server, ssl, wsgi
 
 __all__ = ["load", "main"]
 
@@ -30,9 +30,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Serves as the arguments say, and gives the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
-    if options.tls_cert or options.tls_key:
-        print("cherrystone: TLS is not connected to the Python package yet", file=sys.stderr)
-        return 1
+    if bool(options.tls_cert) != bool(options.tls_key) or options.tls_client_ca and not options.tls_cert:
+        parser().error("TLS needs both --tls-cert and --tls-key")
     try:
         if not options.worker and (options.workers > 1 or options.reload):
             return _supervisor.supervise(options, given)
@@ -64,7 +63,7 @@ def serve(options: argparse.Namespace) -> int:
         _supervisor.report_ready(options.worker, served, options.reload)
     else:
         for address in served.bound_addresses:
-            print("listening on", _addresses.to_url(address, "http"), flush=True)
+            print("listening on", _addresses.to_url(address, served.scheme), flush=True)
     try:
         served.serve()
     finally:
@@ -101,8 +100,12 @@ def make_server(application: Any, options: argparse.Namespace) -> server.HTTPSer
     served.more_addresses = others
     served.multiprocess = bool(options.worker) and options.workers > 1
     for name in ("backend", "loops", "max_connections", "timeout", "idle_timeout", "head_timeout", "body_rate", "send_rate",
-                 "reuse_port", "unix_mode", "chunked_input", "access_log"):  # fmt: skip
+                 "reuse_port", "unix_mode", "chunked_input", "access_log", "access_log_format"):  # fmt: skip
         setattr(served, name, getattr(options, name))
+    if options.tls_cert:
+        served.ssl_adapter = adapter = ssl.Adapter(options.tls_cert, options.tls_key)
+        adapter.client_ca, adapter.minimum_version = options.tls_client_ca, options.tls_min
+        adapter.client_auth = options.tls_client_auth or ("required" if options.tls_client_ca else "none")
     served.requests.accepted_queue_size = options.queue
     served.request_queue_size = options.backlog
     served.shutdown_timeout = options.stop_timeout
@@ -125,7 +128,7 @@ def address_of(text: str) -> _addresses.Address:
 
 
 def listen_for_signals(served: server.HTTPServer) -> None:
-    """The first SIGINT or SIGTERM lets requests end, the second cuts them."""
+    """The first SIGINT or SIGTERM lets requests end, the second cuts them. SIGHUP reads certificates and opens the access log anew."""
 
     def on_signal(number: int, frame: Any) -> None:
         ending = served._ending
@@ -134,8 +137,15 @@ def listen_for_signals(served: server.HTTPServer) -> None:
         else:
             ending[0].cut()
 
+    def on_hangup(number: int, frame: Any) -> None:
+        try:
+            served.reload()
+        except (OSError, ValueError) as error:
+            served.error_log(f"the certificates stay as they are: {error}", level=40)
+
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGHUP, on_hangup)
 
 
 # ---- the arguments
@@ -159,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
     add("--workers", type=positive, default=1, metavar="N", help="processes that share the port (1)")
     add("--reload", action="store_true", help="start anew when a module changes, for development")
     add("--access-log", metavar="FILE", help="a line for each request, to a file or - (none)")
+    add("--access-log-format", choices=["combined", "json"], default="combined", help="how such a line looks (combined)")
     add("--chunked-input", choices=["spool", "stream"], default="spool", help="receive content without a length before the call (spool)")
     add("--worker", type=handles, help=argparse.SUPPRESS)
 

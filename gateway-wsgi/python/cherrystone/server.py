@@ -96,6 +96,8 @@ class HTTPServer:
     chunked_input = "spool"
     #: A path for a line about each request, or ``"-"`` for the standard output.
     access_log: Optional[str] = None
+    #: ``"combined"``, or ``"json"``.
+    access_log_format = "combined"
     #: Whether other processes serve the same application.
     multiprocess = False
 
@@ -140,9 +142,14 @@ class HTTPServer:
         self._bind_addr = value
 
     @property
+    def scheme(self) -> str:
+        """``"https"`` with an adapter for TLS, else ``"http"``."""
+        return "http" if self.ssl_adapter is None else "https"
+
+    @property
     def url(self) -> str:
         """The address as a client would write it."""
-        return _addresses.to_url(self._bind_addr, "http" if self.ssl_adapter is None else "https")
+        return _addresses.to_url(self._bind_addr, self.scheme)
 
     def bind(self, family: int, type: int, proto: int = 0) -> None:
         """Kept for code that calls it: ``prepare`` binds, and the family follows from the address."""
@@ -258,6 +265,12 @@ class HTTPServer:
         if value is not None:
             self._begin_stop()
 
+    def reload(self) -> None:
+        """Reads the certificates again, for connections from now on, and opens the file of the access log anew."""
+        engine = self._engine
+        if engine is not None:
+            engine.reload()
+
     def tick(self) -> None:
         """Kept for code that names it: the native server needs no loop in Python."""
 
@@ -368,11 +381,11 @@ class HTTPServer:
             "peercreds": resolve if self.peercreds_enabled else "ignore",
             "chunked_input": self.chunked_input,
             "access_log": self.access_log,
+            "access_log_format": self.access_log_format,
+            "tls": None if self.ssl_adapter is None else self.ssl_adapter.native_options(),
         }
 
     def _make_engine(self) -> Engine:
-        if self.ssl_adapter is not None:
-            raise NotImplementedError("TLS is not connected to the Python package yet")
         application = self._application()
         return Engine(
             target=self._handle if application is None else application,

@@ -15,6 +15,8 @@ class Adapter:
 
     #: ``"none"``, ``"optional"`` or ``"required"``: whether clients show a certificate.
     client_auth = "none"
+    #: The file of certificates of those who sign those of clients, PEM.
+    client_ca: Optional[str] = None
     #: The lowest version of TLS: ``"1.2"`` or ``"1.3"``.
     minimum_version = "1.2"
 
@@ -31,12 +33,12 @@ class Adapter:
         self.certificate = certificate
         #: The file of the private key, PEM.
         self.private_key = private_key
-        #: A file of certificates of those who sign those of clients.
+        #: A file of the certificates between it and a root, PEM, if they do not follow in the first file.
         self.certificate_chain = certificate_chain
         #: Kept for code that sets it: the suites are those of TLS 1.3 and the forward-secret ones of TLS 1.2.
         self.ciphers = ciphers
-        #: Kept for code that sets it: keys have to be stored without a password.
-        self.private_key_password = private_key_password
+        if private_key_password is not None:
+            raise NotImplementedError("the private key has to be stored without a password")
 
     def bind(self, sock: Any) -> Any:
         """Kept for code that calls it: gives the socket back."""
@@ -47,8 +49,14 @@ class Adapter:
         raise NotImplementedError("TLS is native: assign the adapter to server.ssl_adapter")
 
     def get_environ(self) -> Dict[str, str]:
-        """Nothing beyond what the server puts into environments by itself."""
+        """Nothing: the server puts the variables of TLS into environments by itself."""
         return {}
+
+
+    def native_options(self) -> Dict[str, Optional[str]]:
+        """What the native server is told."""
+        names = ("certificate", "private_key", "certificate_chain", "client_ca", "client_auth", "minimum_version")
+        return {name: getattr(self, name) for name in names}
 
 
 SSLAdapter = Adapter
