@@ -182,3 +182,67 @@ def until(condition, within=5):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+class Authority:
+    """Signs certificates for servers and clients, and asks servers that have one."""
+
+    def __init__(self, directory):
+        import trustme
+
+        self.directory = directory
+        self.ca = trustme.CA()
+        self.other = trustme.CA()
+        self.file = str(directory / "ca.pem")
+        self.ca.cert_pem.write_to_path(self.file)
+        self.renew()
+
+    def renew(self):
+        """Writes another certificate for the server."""
+        issued = self.ca.issue_cert("localhost", "127.0.0.1")
+        self.certificate, self.key = str(self.directory / "cert.pem"), str(self.directory / "key.pem")
+        issued.private_key_pem.write_to_path(self.key)
+        with open(self.certificate, "wb") as file:
+            file.write(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+        return issued
+
+    def adapter(self, **attributes):
+        from cherrystone import ssl
+
+        adapter = ssl.Adapter(self.certificate, self.key)
+        for name, value in attributes.items():
+            assert hasattr(adapter, name), name
+            setattr(adapter, name, value)
+        return adapter
+
+    def context(self, client=None):
+        """What a client trusts, and the certificate that it shows."""
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.file)
+        if client is not None:
+            client.configure_cert(context)
+        return context
+
+    def request(self, served, method, path, body=None, headers=None, client=None):
+        connection = http.client.HTTPSConnection(*served.address, timeout=10, context=self.context(client))
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            response.content = response.read()
+            return response
+        finally:
+            connection.close()
+
+    def get(self, served, path="/", client=None):
+        return self.request(served, "GET", path, client=client)
+
+    def post(self, served, path, content, media_type):
+        return self.request(served, "POST", path, content, {"Content-Type": media_type})
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A certificate authority of this test."""
+    pytest.importorskip("trustme")
+    return Authority(tmp_path)

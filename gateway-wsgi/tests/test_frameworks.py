@@ -254,7 +254,7 @@ def test_the_admin_of_django(serve, django_app):
 # ---- CherryPy
 
 
-def test_cherrypy(serve, tmp_path):
+def test_cherrypy(serve, tmp_path, authority):
     cherrypy = pytest.importorskip("cherrypy")
     from cherrypy.lib.static import serve_file
 
@@ -314,6 +314,9 @@ def test_cherrypy(serve, tmp_path):
         assert served.get("/site/fail").status == 500
         assert served.get("/elsewhere").status == 404
         assert served.request("HEAD", "/site/").content == b""
+        secured = serve(cherrypy.tree, ssl_adapter=authority.adapter())
+        assert authority.get(secured, "/site/").content == b"index"
+        assert authority.post(secured, "/site/upload", form, media_type).content == digest
     finally:
         del cherrypy.tree.apps["/site"]
 

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 from . import _addresses
 from ._cherrystone import Engine, FileWrapper, __version__, in_request
 from ._log import ErrorLog
+from ._options import native_options
 from ._request import Gateway, HTTPConnection, HTTPRequest
 from .workers.threadpool import ThreadPool, WorkerThread
 
@@ -353,38 +354,6 @@ class HTTPServer:
             "wsgi.version": (1, 0),
         }
 
-    def _options(self) -> Dict[str, Any]:
-        minimum, maximum, queue = self.requests.min, self.requests.max, self.requests.accepted_queue_size
-        idle = self.timeout if self.idle_timeout is None else self.idle_timeout
-        head = self.timeout if self.head_timeout is None else self.head_timeout
-        resolve = "names" if self.peercreds_resolve_enabled else "numbers"
-        return {
-            "backend": self.backend,
-            "server_name": self.server_name,
-            "software": self.software,
-            "min_threads": minimum,
-            "max_threads": max(100, minimum) if maximum < 0 else maximum,
-            "queue": 1024 if queue is None or queue < 0 else queue,
-            "max_connections": self.max_connections,
-            "loops": self.loops,
-            "max_head": self.max_request_header_size or 65_535,
-            "max_fields": self.max_header_fields,
-            "max_body": self.max_request_body_size or None,
-            "head_timeout": head,
-            "idle_timeout": idle,
-            "io_timeout": self.timeout,
-            "body_rate": self.body_rate,
-            "send_rate": self.send_rate,
-            "backlog": self.request_queue_size,
-            "reuse_port": self.reuse_port,
-            "unix_mode": self.unix_mode,
-            "peercreds": resolve if self.peercreds_enabled else "ignore",
-            "chunked_input": self.chunked_input,
-            "access_log": self.access_log,
-            "access_log_format": self.access_log_format,
-            "tls": None if self.ssl_adapter is None else self.ssl_adapter.native_options(),
-        }
-
     def _make_engine(self) -> Engine:
         application = self._application()
         return Engine(
@@ -392,7 +361,7 @@ class HTTPServer:
             kind="handler" if application is None else "application",
             reporter=self,
             environ=self._environ(),
-            options=self._options(),
+            options=native_options(self),
         )
 
     def _handle(self, exchange: Any, environ: Dict[str, Any], lines: List[Any]) -> None:
