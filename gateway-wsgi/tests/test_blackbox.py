@@ -1,5 +1,6 @@
 """What cheroot's own suite looks at from outside, asked of this server. ``docs/migrating-from-cheroot.md`` has the list."""
 
+import re
 import threading
 
 import pytest
@@ -17,7 +18,7 @@ def echo(environ, start_response):
 
 def statuses(raw):
     """The status codes of several answers in a row."""
-    return [part.split(b" ")[0] for part in raw.split(b"HTTP/1.1 ")[1:]]
+    return re.findall(rb"HTTP/1\.1 (\d{3}) ", raw)
 
 
 REQUEST_LINES = [
