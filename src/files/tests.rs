@@ -368,7 +368,7 @@ fn a_race_with_a_link_is_lost_by_the_link() {
             }
         });
         // At least so often, and until the directory was seen in its place, on a machine however busy.
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let end = std::time::Instant::now() + Duration::from_secs(30);
         let (mut asked, mut leaked, mut served) = (0, false, false);
         while (asked < 5_000 || !served) && std::time::Instant::now() < end {
             let answer = content(site.get("/spin/secret"));
