@@ -203,9 +203,6 @@ impl Parker {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
                     self.requests.extend(client.take_request());
-                    if self.stopping {
-                        client.link.conn.retire();
-                    }
                     self.slots[key].client = Some(client);
                     self.slots[key].readable = true;
                     self.drive(key);

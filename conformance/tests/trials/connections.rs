@@ -159,6 +159,10 @@ on_every_setup! {
         // Even far more of them find the server alive.
         let crowd: Vec<Peer> = (0..100).map(|_| bed.connect()).collect();
         drop((held, surplus, crowd));
+        // None of them may still wait to be accepted.
+        while bed.running.stats().accepted < 109 {
+            pause(5);
+        }
         bed.await_open(0);
         assert!(bed.greet() < SOON);
     }
