@@ -102,6 +102,7 @@ def serve(backend):
     def start(application, address=("127.0.0.1", 0), server_class=wsgi.Server, **attributes):
         server = server_class(address, application, numthreads=attributes.pop("numthreads", 4), server_name="test.example")
         server.backend = backend
+        server.requests.max = attributes.pop("maxthreads", server.requests.max)
         server.shutdown_timeout = 2
         for name, value in attributes.items():
             assert hasattr(server, name), name
