@@ -205,7 +205,16 @@ mod program {
         for backend in ["threads", "mio"] {
             let dir = tempfile::tempdir().unwrap();
             let (path, moved) = (dir.path().join("a.log"), dir.path().join("a.log.1"));
-            let arguments = ["--backend", backend, "--access-log", path.to_str().unwrap(), "--log-format", "json"];
+            let arguments = [
+                "--backend",
+                backend,
+                "--access-log",
+                path.to_str().unwrap(),
+                "--log-format",
+                "json",
+                "--log-level",
+                "info",
+            ];
             let (child, _out, address) = start(&arguments);
             get(&mut connect(address), "/before");
             eventually("a line", || read(&path).contains("/before"));

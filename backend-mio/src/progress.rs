@@ -18,6 +18,8 @@ use crate::inline;
 const MARK: usize = 64 << 10;
 /// Rounds that a connection may go before others get their turn.
 const ROUNDS: usize = 256;
+/// How many of these a piece of a long answer counts as, so that there are about as many octets in a turn either way.
+const PIECE: usize = 16;
 /// Octets of input that it may use up in these.
 const INPUT: u64 = 1 << 20;
 /// Octets that an upgraded protocol may leave unread; with more nothing is read for it.
@@ -36,7 +38,9 @@ impl EventLoop {
         if is_waiting && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
             self.take_in(key, client)?;
         }
-        for _ in 0..ROUNDS {
+        let mut rounds = 0;
+        while rounds < ROUNDS {
+            rounds += if client.ongoing.is_some() { PIECE } else { 1 };
             if client.link.conn.consumed() - before > INPUT {
                 break;
             }

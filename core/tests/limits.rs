@@ -70,6 +70,9 @@ fn content_that_nobody_reads() {
     // Answered early: what is at most as much as the limit is dropped and the connection kept.
     let sized = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello{GET}");
     let chunked = format!("{CHUNKED}3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n{GET}");
+    let says_close = |log: &Log| String::from_utf8_lossy(&log.output).contains("Connection: close");
+    assert!(says_close(&log(&sized, |limits| limits.drain = 4, 2)), "how it will end is known in advance");
+    assert!(!says_close(&log(&sized, |limits| limits.drain = 5, 2)));
     for stream in [sized, chunked] {
         assert_eq!(log(&stream, |limits| limits.drain = 5, 2).exchanges.len(), 2);
         assert_eq!(log(&stream, |limits| limits.drain = 4, 2).exchanges.len(), 1);

@@ -94,9 +94,9 @@ pub enum LogLevel {
     /// What went wrong in this server.
     Error,
     /// What may go wrong soon, too.
+    #[default]
     Warn,
     /// Starts and stops, too.
-    #[default]
     Info,
     /// Each connection, too.
     Debug,

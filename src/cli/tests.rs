@@ -38,7 +38,7 @@ fn defaults() {
     let serve = serve("--hello");
     assert!(matches!(serve.what, What::Hello));
     assert_eq!(serve.bind, ["127.0.0.1:8070"]);
-    assert_eq!((serve.backend, serve.access_log, serve.log_level), (Backend::Threads, None, LogLevel::Info));
+    assert_eq!((serve.backend, serve.access_log, serve.log_level), (Backend::Threads, None, LogLevel::Warn));
     assert_eq!(serve.settings.to_string(), Settings::default().to_string());
 }
 

@@ -367,10 +367,17 @@ fn a_race_with_a_link_is_lost_by_the_link() {
                 fs::rename(root.join("away"), root.join("spin")).unwrap();
             }
         });
-        let answers: Vec<_> = (0..5_000).map(|_| content(site.get("/spin/secret"))).collect();
+        // At least so often, and until the directory was seen in its place, on a machine however busy.
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        let (mut asked, mut leaked, mut served) = (0, false, false);
+        while (asked < 5_000 || !served) && std::time::Instant::now() < end {
+            let answer = content(site.get("/spin/secret"));
+            leaked |= answer == "secret";
+            served |= answer == "public";
+            asked += 1;
+        }
         stop.store(true, Relaxed);
-        assert!(answers.iter().all(|answer| answer != "secret"));
-        assert!(answers.iter().any(|answer| answer == "public"));
+        assert!(!leaked && served, "asked {asked} times");
     });
 }
 

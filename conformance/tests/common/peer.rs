@@ -39,12 +39,12 @@ impl Peer {
         self.stream.write_all(octets.as_ref())
     }
 
-    /// Sends as much as is taken without anybody waiting, and says how much.
+    /// Sends these octets over and over, as far as they are taken without anybody waiting, and says how many were.
     pub fn stuff(&mut self, octets: &[u8], most: usize) -> usize {
         self.stream.set_nonblocking(true).unwrap();
         let (mut sent, mut blocked) = (0, 0);
         while sent < most && blocked < 20 {
-            match self.stream.write(octets) {
+            match self.stream.write(&octets[sent % octets.len()..]) {
                 Ok(n) => (sent, blocked) = (sent + n, 0),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     blocked += 1;

@@ -6,6 +6,7 @@ mod common;
 mod bodies;
 mod connections;
 mod faults;
+mod hands;
 mod mixed;
 mod order;
 mod stopping;
