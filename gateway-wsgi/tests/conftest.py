@@ -103,6 +103,7 @@ def serve(backend):
         pool = {"numthreads": 4} | {name: attributes.pop(name) for name in ("numthreads", "max") if name in attributes}
         server = server_class(address, application, server_name="test.example", **pool)
         server.backend = backend
+        server.requests.max = attributes.pop("maxthreads", server.requests.max)
         server.shutdown_timeout = 2
         for name, value in attributes.items():
             assert hasattr(server, name), name

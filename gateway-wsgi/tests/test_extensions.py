@@ -96,7 +96,7 @@ def test_objects_of_a_request_are_harmless_afterwards(serve):
         start_response("200 OK", [])
         return [b"second"]
 
-    served = serve(app, numthreads=1)
+    served = serve(app, numthreads=1, maxthreads=1)
     first = served.request("POST", "/", body=b"x" * 100_000)
     assert first.content == b"first"
     assert served.get().content == b"second"

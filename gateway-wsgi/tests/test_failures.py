@@ -120,7 +120,7 @@ def test_the_server_lives_after_all_that(serve):
         start_response("200 OK", [])
         return [b"fine"]
 
-    served = serve(app, numthreads=2)
+    served = serve(app, numthreads=2, maxthreads=2)
     for _ in range(20):
         assert served.get("/bad").status == 500
     assert served.get("/").content == b"fine"

@@ -242,8 +242,7 @@ def test_timeouts(serve):
 
 
 def test_idle_clients_take_no_thread(serve):
-    served = serve(hello, numthreads=1)
-    served.server.requests.max = 1
+    served = serve(hello, numthreads=1, maxthreads=1)
     clients = [served.connect() for _ in range(30)]
     for client in clients[:15]:
         client.sendall(get(close=False))

@@ -13,7 +13,7 @@ def test_threads_keep_what_is_local_to_them(serve):
         start_response("200 OK", [])
         return [str(local.count).encode()]
 
-    served = serve(app, numthreads=1, max=1)
+    served = serve(app, numthreads=1, maxthreads=1)
     assert [served.get().content for _ in range(3)] == [b"1", b"2", b"3"]
 
 

@@ -88,7 +88,7 @@ def test_plain_http_at_a_secured_port(serve, authority):
 
 
 def test_silent_clients_do_not_delay_others(serve, authority):
-    served = serve(hello, numthreads=1, ssl_adapter=authority.adapter())
+    served = serve(hello, numthreads=1, maxthreads=1, ssl_adapter=authority.adapter())
     silent = [served.connect() for _ in range(20)]
     assert authority.get(served).content == b"hello"
     for client in silent:

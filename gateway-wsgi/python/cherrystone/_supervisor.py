@@ -180,6 +180,8 @@ def options_of_python() -> List[str]:
 def report_ready(handles: List[int], served: Any, watch: bool) -> None:
     """Tells the supervisor that this worker serves, and ends the server when the supervisor has gone or a module changes."""
     ready, alive = handles
+    # Before anybody can know that this worker is there: a change after that is not to be missed.
+    known = dict(stamps(module_files())) if watch else {}
     urls = [_addresses.to_url(address, served.scheme) for address in served.bound_addresses]
     os.write(ready, "\n".join(urls).encode())
     os.close(ready)
@@ -190,12 +192,11 @@ def report_ready(handles: List[int], served: Any, watch: bool) -> None:
 
     threading.Thread(target=until_gone, name="cherrystone-alive", daemon=True).start()
     if watch:
-        threading.Thread(target=until_changed, args=(served,), name="cherrystone-watch", daemon=True).start()
+        threading.Thread(target=until_changed, args=(served, known), name="cherrystone-watch", daemon=True).start()
 
 
-def until_changed(served: Any) -> None:
-    """Ends the server when the file of a module has changed."""
-    known = dict(stamps(module_files()))
+def until_changed(served: Any, known: Dict[str, float]) -> None:
+    """Ends the server when the file of a module has changed since these times were taken."""
     while not served._stopped.wait(0.5):
         now = dict(stamps(module_files()))
         if any(now.get(path, stamp) != stamp for path, stamp in known.items()):
