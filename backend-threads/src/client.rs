@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, PeerAddress};
-use cherrystone_core::{Cause, Connection, Env, Head, HeadBuf, Instant, Link, Violation};
+use cherrystone_core::{Cause, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
 use crate::guard::guarded;
@@ -109,11 +109,6 @@ impl Client {
             hopeless: false,
             patient: false,
         }
-    }
-
-    /// The conversation.
-    pub fn conn(&mut self) -> &mut Connection {
-        &mut self.link.conn
     }
 
     /// Whether a request waits for its handler.

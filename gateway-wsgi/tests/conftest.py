@@ -100,8 +100,7 @@ def serve(backend):
     running = []
 
     def start(application, address=("127.0.0.1", 0), server_class=wsgi.Server, **attributes):
-        pool = {"numthreads": 4} | {name: attributes.pop(name) for name in ("numthreads", "max") if name in attributes}
-        server = server_class(address, application, server_name="test.example", **pool)
+        server = server_class(address, application, numthreads=attributes.pop("numthreads", 4), server_name="test.example")
         server.backend = backend
         server.requests.max = attributes.pop("maxthreads", server.requests.max)
         server.shutdown_timeout = 2

@@ -160,9 +160,7 @@ on_every_setup! {
         let crowd: Vec<Peer> = (0..100).map(|_| bed.connect()).collect();
         drop((held, surplus, crowd));
         // None of them may still wait to be accepted.
-        while bed.running.stats().accepted < 109 {
-            pause(5);
-        }
+        until(Duration::from_secs(5), || bed.running.stats().accepted == 109, || format!("{:?}", bed.running.stats()));
         bed.await_open(0);
         assert!(bed.greet() < SOON);
     }
