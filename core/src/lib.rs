@@ -90,6 +90,6 @@ pub use connection::{Answer, AnswerProgress, Cause, Connection, Deadline, Event,
 pub use head::{Fields, Framing, Head, HeadBuf, TargetForm, Version};
 pub use link::{Link, Pool, Traffic};
 pub use misuse::Misuse;
-pub use response::{Field, Frame, Interim, Size, Status};
+pub use response::{Field, Frame, Interim, Size, Status, StatusLine};
 pub use stage::{Certificate, PeerFacts, Stage, StageError};
 pub use violation::{Violation, ViolationKind};

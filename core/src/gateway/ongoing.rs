@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 
 use super::deferred::{Answer, Slot};
 use super::{ChunkOut, Failure, Payload, Progress, Upgrade};
-use crate::{Env, Event, Link, Size, Status};
+use crate::{Env, Event, Link, Size, StatusLine};
 use alloc::boxed::Box;
 
 /// An answer under way.
@@ -143,7 +143,7 @@ impl Ongoing {
                     Some(Answer::Dropped) => return Err(Failure::application("nobody answered the request")),
                     Some(Answer::Respond { status, fields, payload }) => {
                         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
-                        match begin(link, env, status, &fields, payload)? {
+                        match begin(link, env, status.into(), &fields, payload)? {
                             Some(ongoing) => *self = ongoing,
                             None => return Ok(Advance::Finished),
                         }
@@ -168,7 +168,7 @@ impl Drop for Ongoing {
 pub(crate) fn begin(
     link: &mut Link,
     env: &Env<'_>,
-    status: Status,
+    status: StatusLine<'_>,
     fields: &[crate::Field<'_>],
     payload: Payload,
 ) -> Result<Option<Ongoing>, Failure> {
