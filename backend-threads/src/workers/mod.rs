@@ -1,7 +1,7 @@
 //! Who runs what may block?
 //!
-//! [`Workers`]: named threads that take jobs from a bounded queue. The pool grows while jobs find nobody idle, and shrinks
-//! when workers stay idle. Whoever has threads already implements [`Executor`] instead.
+//! [`Workers`]: named threads that take jobs from a bounded queue. The pool grows while jobs find nobody idle, at once or when
+//! they have waited for a while, and shrinks when workers stay idle. Whoever has threads already implements [`Executor`] instead.
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -29,6 +29,7 @@
 //! The order of events that these rest on is explored by `tests/workers_model.rs`.
 
 mod executor;
+mod growth;
 mod pool;
 mod settings;
 mod slot;
