@@ -134,7 +134,7 @@ impl Connection {
                 Ok(Found::Line { start, end }) => {
                     // Whatever is wrong further on, an answer to HEAD has no content.
                     self.request.mute = unread.starts_with(b"HEAD ");
-                    let line = parse::request_line(&unread[start..end], limits);
+                    let line = parse::request_line(&unread[start..end + 2], limits);
                     index.line = line.map_err(|kind| self.violated(kind, start))?;
                     if self.misdirects(index.line) {
                         return Err(self.violated(Kind::Misdirected, start));
@@ -149,8 +149,7 @@ impl Connection {
         }
         match scan.end(unread, limits.head, usize::from(limits.fields) + 1) {
             Ok(Some(len)) => {
-                let fields_at = usize::from(index.line.target_end) + " HTTP/1.1\r\n".len();
-                parse::header_section(&unread[..len], fields_at, scan.lines().saturating_sub(1), index)
+                parse::header_section(&unread[..len], scan.lines().saturating_sub(1), index)
                     .map_err(|kind| self.violated(kind, 0))?;
                 self.begin_request(unread, index, env);
                 Ok(Some(Taken::Request(len)))
