@@ -55,6 +55,20 @@ const fn classes() -> [u8; 256] {
     table
 }
 
+/// The value of each octet as a hexadecimal digit, 255 for what is none.
+static DIGITS: [u8; 256] = digits();
+
+const fn digits() -> [u8; 256] {
+    let mut table = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        table[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    table
+}
+
 const fn is_one_of(b: u8, set: &[u8]) -> bool {
     let mut i = 0;
     while i < set.len() {
@@ -110,6 +124,13 @@ pub(crate) fn is_quoted(b: u8) -> bool {
 /// A field value octet.
 pub(crate) fn is_value_octet(b: u8) -> bool {
     CLASSES[usize::from(b)] & VALUE != 0
+}
+
+/// The value of a hexadecimal digit.
+#[inline]
+pub(crate) fn hex(b: u8) -> Option<u8> {
+    let digit = DIGITS[usize::from(b)];
+    (digit < 16).then_some(digit)
 }
 
 /// `bytes` without SP and HTAB at both ends.

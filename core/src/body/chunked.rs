@@ -109,9 +109,16 @@ impl Chunked {
                     ([b'\r', ..], false) => return Err((Kind::ChunkEnd, at + 1)),
                     _ => return Err((Kind::ChunkEnd, at)),
                 },
-                State::Size { .. } | State::Extension { .. } => {
-                    let Some(size) = self.size_line(input, &mut at, limits)? else {
-                        return Ok(Step::More { skip: at });
+                State::Size { octets, .. } | State::Extension { octets, .. } => {
+                    let size = match ordinary_line(&input[at..]) {
+                        Some((size, len)) if octets == 0 => {
+                            at += len;
+                            size
+                        }
+                        _ => match self.size_line(input, &mut at, limits)? {
+                            Some(size) => size,
+                            None => return Ok(Step::More { skip: at }),
+                        },
                     };
                     *budget = budget.checked_sub(size).ok_or((Kind::BodyTooLarge, at))?;
                     if size == 0 {
@@ -124,19 +131,13 @@ impl Chunked {
     }
 
     /// Takes octets of a chunk-size line from `at` on; the size once the line is complete.
-    #[inline]
+    #[cold]
     fn size_line(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Option<u64>, (Kind, usize)> {
         let State::Size { mut size, mut octets } = self.state else { return self.extension(input, at, limits) };
         while let Some(&octet) = input.get(*at) {
-            let digit = match octet {
-                b'0'..=b'9' => octet - b'0',
-                b'a'..=b'f' => octet - b'a' + 10,
-                b'A'..=b'F' => octet - b'A' + 10,
-                b'\r' | b';' | b' ' | b'\t' if octets > 0 => {
-                    if let [b'\r', b'\n', ..] = input[*at..] {
-                        *at += 2;
-                        return Ok(Some(size));
-                    }
+            let digit = match (syntax::hex(octet), octet) {
+                (Some(digit), _) => digit,
+                (None, b'\r' | b';' | b' ' | b'\t') if octets > 0 => {
                     self.state = State::Extension { size, octets, at: At::Semicolon { spaced: false } };
                     return self.extension(input, at, limits);
                 }
@@ -184,6 +185,20 @@ impl Chunked {
         self.state = State::Extension { size, octets, at: place };
         Ok(None)
     }
+}
+
+/// The size in a line that is there as a whole and has nothing but that, and how long the line is. What it leaves to the long way is
+/// not wrong for that.
+#[inline]
+fn ordinary_line(input: &[u8]) -> Option<(u64, usize)> {
+    let mut size = 0;
+    for (at, &octet) in input.iter().take(16).enumerate() {
+        match syntax::hex(octet) {
+            Some(digit) => size = size << 4 | u64::from(digit),
+            None => return (at > 0 && input[at..].starts_with(b"\r\n")).then_some((size, at + 2)),
+        }
+    }
+    None
 }
 
 impl At {

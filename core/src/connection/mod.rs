@@ -201,16 +201,16 @@ impl Connection {
         Ok(match taken {
             Taken::Request(len) => {
                 self.offset += len as u64;
-                let (raw, index) = rx.split_off(len);
+                let (raw, index) = rx.split_off(0, len);
                 Event::Request(Head::new(raw, index))
             }
-            Taken::Data(len) => {
-                self.offset += len as u64;
-                Event::Data(rx.split_off(len).0)
+            Taken::Data { skip, len } => {
+                self.offset += (skip + len) as u64;
+                Event::Data(rx.split_off(skip, len).0)
             }
             Taken::End(len) => {
                 self.offset += len as u64;
-                let (raw, index) = rx.split_off(len);
+                let (raw, index) = rx.split_off(0, len);
                 Event::End(if len == 0 { Fields::default() } else { Fields::new(raw, &index.fields) })
             }
             Taken::NeedInput => Event::NeedInput,

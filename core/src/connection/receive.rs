@@ -54,7 +54,11 @@ impl Receive {
 /// An event without the bytes it is about.
 pub(super) enum Taken {
     Request(usize),
-    Data(usize),
+    /// Data behind some framing.
+    Data {
+        skip: usize,
+        len: usize,
+    },
     End(usize),
     NeedInput,
     NeedContinue,
@@ -218,6 +222,7 @@ impl Connection {
     }
 
     /// The next piece of content, with its framing taken off.
+    #[inline(always)]
     fn content(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         match &mut self.receive {
             Receive::Length(0) => {
@@ -235,15 +240,14 @@ impl Connection {
                 *left -= len as u64;
                 self.budget -= len as u64;
                 self.content_came(env, rx);
-                Ok(Some(Taken::Data(len)))
+                Ok(Some(Taken::Data { skip: 0, len }))
             }
             Receive::Chunked(chunked) => {
                 let step = chunked.step(rx.unread(), &mut self.budget, &env.config.limits);
                 match step.map_err(|(kind, at)| self.violated(kind, at))? {
                     Step::Data { skip, len } => {
                         self.content_came(env, rx);
-                        self.skip(skip, rx);
-                        Ok(Some(Taken::Data(len)))
+                        Ok(Some(Taken::Data { skip, len }))
                     }
                     Step::Trailers { skip } => {
                         self.content_came(env, rx);
@@ -326,15 +330,16 @@ impl Connection {
     }
 
     /// The answer is complete and the content is not: drops a bounded amount of it, so that the connection can be kept.
+    #[cold]
     fn drain(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         if !self.request.keep || self.drained > env.config.limits.drain || rx.is_closed() && rx.is_empty() {
             self.closing = Closing::Due;
             return Ok(None);
         }
         match self.content(env, rx) {
-            Ok(Some(Taken::Data(len))) => {
+            Ok(Some(Taken::Data { skip, len })) => {
                 self.drained = self.drained.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
-                self.skip(len, rx);
+                self.skip(skip + len, rx);
                 Ok(None)
             }
             Ok(Some(Taken::End(len))) => {
