@@ -80,16 +80,44 @@ impl Chunked {
     /// What is wrong, and at which octet of `input`.
     #[inline]
     pub(crate) fn step(&mut self, input: &[u8], budget: &mut u64, limits: &Limits) -> Result<Step, (Kind, usize)> {
+        match self.next_chunk(input, budget) {
+            Some(step) => Ok(step),
+            None => self.any_step(input, budget, limits),
+        }
+    }
+
+    /// The short way, for nearly all chunks: from the end of one into the next, whose size line is there as a whole and has nothing
+    /// else. `None` has changed nothing.
+    #[inline]
+    fn next_chunk(&mut self, input: &[u8], budget: &mut u64) -> Option<Step> {
+        let end = match (self.state, input) {
+            (State::End { cr: false }, [b'\r', b'\n', ..]) => 2,
+            (State::Size { octets: 0, .. }, _) => 0,
+            _ => return None,
+        };
+        let (size, line) = size_line(&input[end..])?;
+        let skip = end + line;
+        let len = at_most(size, input.len() - skip);
+        if len == 0 {
+            return None;
+        }
+        *budget = budget.checked_sub(size)?;
+        self.state = State::behind(size - len as u64);
+        Some(Step::Data { skip, len })
+    }
+
+    /// The long way, for everything.
+    #[inline(never)]
+    fn any_step(&mut self, input: &[u8], budget: &mut u64, limits: &Limits) -> Result<Step, (Kind, usize)> {
         let mut at = 0;
         loop {
             match self.state {
                 State::Data(left) => {
-                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - at);
+                    let len = at_most(left, input.len() - at);
                     if len == 0 {
                         return Ok(Step::More { skip: at });
                     }
-                    let left = left - len as u64;
-                    self.state = if left == 0 { State::End { cr: false } } else { State::Data(left) };
+                    self.state = State::behind(left - len as u64);
                     return Ok(Step::Data { skip: at, len });
                 }
                 State::End { cr } => match (&input[at..], cr) {
@@ -109,16 +137,9 @@ impl Chunked {
                     ([b'\r', ..], false) => return Err((Kind::ChunkEnd, at + 1)),
                     _ => return Err((Kind::ChunkEnd, at)),
                 },
-                State::Size { octets, .. } | State::Extension { octets, .. } => {
-                    let size = match ordinary_line(&input[at..]) {
-                        Some((size, len)) if octets == 0 => {
-                            at += len;
-                            size
-                        }
-                        _ => match self.size_line(input, &mut at, limits)? {
-                            Some(size) => size,
-                            None => return Ok(Step::More { skip: at }),
-                        },
+                State::Size { .. } | State::Extension { .. } => {
+                    let Some(size) = self.size(input, &mut at, limits)? else {
+                        return Ok(Step::More { skip: at });
                     };
                     *budget = budget.checked_sub(size).ok_or((Kind::BodyTooLarge, at))?;
                     if size == 0 {
@@ -131,8 +152,7 @@ impl Chunked {
     }
 
     /// Takes octets of a chunk-size line from `at` on; the size once the line is complete.
-    #[cold]
-    fn size_line(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Option<u64>, (Kind, usize)> {
+    fn size(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Option<u64>, (Kind, usize)> {
         let State::Size { mut size, mut octets } = self.state else { return self.extension(input, at, limits) };
         while let Some(&octet) = input.get(*at) {
             let digit = match (syntax::hex(octet), octet) {
@@ -187,10 +207,23 @@ impl Chunked {
     }
 }
 
-/// The size in a line that is there as a whole and has nothing but that, and how long the line is. What it leaves to the long way is
-/// not wrong for that.
+impl State {
+    /// Where this much of a chunk's data is still to come.
+    #[inline]
+    fn behind(left: u64) -> Self {
+        if left == 0 { Self::End { cr: false } } else { Self::Data(left) }
+    }
+}
+
+/// So much of `wanted` as there is.
 #[inline]
-fn ordinary_line(input: &[u8]) -> Option<(u64, usize)> {
+fn at_most(wanted: u64, there: usize) -> usize {
+    usize::try_from(wanted).unwrap_or(usize::MAX).min(there)
+}
+
+/// The size in a line that is there as a whole and has nothing else, and how long the line is.
+#[inline]
+fn size_line(input: &[u8]) -> Option<(u64, usize)> {
     let mut size = 0;
     for (at, &octet) in input.iter().take(16).enumerate() {
         match syntax::hex(octet) {

@@ -93,6 +93,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn head(&mut self, progress: HeadProgress, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let HeadProgress { mut scan, mut lead } = progress;
         let closed = rx.is_closed();
@@ -272,6 +273,7 @@ impl Connection {
         }
     }
 
+    #[cold]
     fn trailers(&mut self, scan: &mut Scan, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let limits = &env.config.limits;
         let (unread, index) = rx.parts();
@@ -292,6 +294,7 @@ impl Connection {
     }
 
     /// More content has to come: from a client that waits for us, has gone, is late, or is about to send.
+    #[inline(never)]
     fn lacks_content(&mut self, env: &Env<'_>, rx: &RecvBuf) -> Result<Option<Taken>, Violation> {
         if rx.is_closed() {
             return Err(self.violated(Kind::Truncated, rx.unread().len()));
