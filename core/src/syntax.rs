@@ -94,11 +94,12 @@ fn all(bytes: &[u8], class: u8) -> bool {
     common(bytes) & class != 0
 }
 
-/// Whether `bytes`, which have no control characters, are this name, given in small letters, digits and hyphens.
+/// Whether `bytes`, which have no control characters, are this name of letters, digits and hyphens, whatever their case.
 #[inline]
 pub(crate) fn is_name<const N: usize>(bytes: &[u8], name: &[u8; N]) -> bool {
-    // This bit makes letters small; beside them it changes control characters alone into something that names have.
-    bytes.len() == N && bytes.iter().zip(name).all(|(&b, &n)| b | 0x20 == n)
+    // Nearly all write a name as the standards do. This bit makes letters small; beside them it changes control characters alone into
+    // something that names have.
+    bytes.len() == N && (bytes == name || bytes.iter().zip(name).all(|(&b, &n)| b | 0x20 == n | 0x20))
 }
 
 /// A `tchar`.

@@ -40,12 +40,12 @@ impl Seen {
     #[inline(never)]
     fn note(&mut self, name: &[u8], value: &[u8]) {
         match name.len() {
-            4 if is_name(name, b"host") => self.host(value),
-            6 if is_name(name, b"expect") => self.expect(value),
-            7 if is_name(name, b"upgrade") => self.upgrade_field |= members(value).next().is_some(),
-            10 if is_name(name, b"connection") => self.connection(value),
-            14 if is_name(name, b"content-length") => self.length.add(value),
-            17 if is_name(name, b"transfer-encoding") => self.encoding.add(value),
+            4 if is_name(name, b"Host") => self.host(value),
+            6 if is_name(name, b"Expect") => self.expect(value),
+            7 if is_name(name, b"Upgrade") => self.upgrade_field |= members(value).next().is_some(),
+            10 if is_name(name, b"Connection") => self.connection(value),
+            14 if is_name(name, b"Content-Length") => self.length.add(value),
+            17 if is_name(name, b"Transfer-Encoding") => self.encoding.add(value),
             _ => {}
         }
     }

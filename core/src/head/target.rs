@@ -50,6 +50,7 @@ impl Default for Form {
 
 impl Form {
     /// Judges a target for this method.
+    #[inline(always)]
     pub(crate) fn of(method: &[u8], target: &[u8]) -> Result<Self, Kind> {
         let common = syntax::common(target);
         let escapes_are_sound = common & syntax::UNESCAPED != 0 || syntax::percents_are_pairs(target);
