@@ -115,13 +115,13 @@ impl RecvBuf {
         self.bytes.capacity()
     }
 
-    /// Consumes the first `skip + len` unread bytes and returns the last `len` of them together with the index; the storage stays
-    /// untouched until the next `spare` or `push`.
+    /// Consumes the first `n` unread bytes and returns them together with the index; the storage stays untouched
+    /// until the next `spare` or `push`.
     #[inline]
-    pub(crate) fn split_off(&mut self, skip: usize, len: usize) -> (&[u8], &Index) {
-        let from = self.start + skip;
-        self.consume(skip + len);
-        (self.bytes.get(from..from + len).unwrap_or_default(), &self.index)
+    pub(crate) fn split_off(&mut self, n: usize) -> (&[u8], &Index) {
+        let start = self.start;
+        self.consume(n);
+        (self.bytes.get(start..start + n).unwrap_or_default(), &self.index)
     }
 
     /// Unread bytes beside the index, which is about to be written.

@@ -7,8 +7,8 @@
 //! is seen by the yardsticks, which hold none of our code: they cost what they did. Elsewhere figures are divided by what the
 //! yardstick `httparse-browser` has grown, and 10 % are allowed, which is what compilers differ by.
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::process::Command;
 use std::{fs, io};
 

@@ -201,17 +201,17 @@ impl Connection {
         Ok(match taken {
             Taken::Request(len) => {
                 self.offset += len as u64;
-                let (raw, index) = rx.split_off(0, len);
+                let (raw, index) = rx.split_off(len);
                 Event::Request(Head::new(raw, index))
             }
-            Taken::Data { skip, len } => {
-                self.offset += (skip + len) as u64;
-                Event::Data(rx.split_off(skip, len).0)
+            Taken::Data(len) => {
+                self.offset += len as u64;
+                Event::Data(rx.split_off(len).0)
             }
             Taken::End(0) => Event::End(Fields::default()),
             Taken::End(len) => {
                 self.offset += len as u64;
-                let (raw, index) = rx.split_off(0, len);
+                let (raw, index) = rx.split_off(len);
                 Event::End(Fields::new(raw, &index.fields))
             }
             Taken::NeedInput => Event::NeedInput,

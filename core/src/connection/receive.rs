@@ -54,11 +54,7 @@ impl Receive {
 /// An event without the bytes it is about.
 pub(super) enum Taken {
     Request(usize),
-    /// Data behind some framing.
-    Data {
-        skip: usize,
-        len: usize,
-    },
+    Data(usize),
     End(usize),
     NeedInput,
     NeedContinue,
@@ -241,14 +237,15 @@ impl Connection {
                 *left -= len as u64;
                 self.budget -= len as u64;
                 self.content_came(env, rx);
-                Ok(Some(Taken::Data { skip: 0, len }))
+                Ok(Some(Taken::Data(len)))
             }
             Receive::Chunked(chunked) => {
                 let step = chunked.step(rx.unread(), &mut self.budget, &env.config.limits);
                 match step.map_err(|(kind, at)| self.violated(kind, at))? {
                     Step::Data { skip, len } => {
                         self.content_came(env, rx);
-                        Ok(Some(Taken::Data { skip, len }))
+                        self.skip(skip, rx);
+                        Ok(Some(Taken::Data(len)))
                     }
                     Step::Trailers { skip } => {
                         self.content_came(env, rx);
@@ -340,9 +337,9 @@ impl Connection {
             return Ok(None);
         }
         match self.content(env, rx) {
-            Ok(Some(Taken::Data { skip, len })) => {
+            Ok(Some(Taken::Data(len))) => {
                 self.drained = self.drained.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
-                self.skip(skip + len, rx);
+                self.skip(len, rx);
                 Ok(None)
             }
             Ok(Some(Taken::End(len))) => {
