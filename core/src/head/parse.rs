@@ -8,7 +8,8 @@
 //!
 //! Invariants:
 //! 1. What `httparse` tolerates and this server does not (bare LF) is refused by the scan, and left to it by [`whole_head`].
-//! 2. The short way is tried once for each head, so that the work stays linear however a head arrives.
+//! 2. The short way is tried once for each head, so that the work stays linear however a head arrives; a head with many fields is
+//!    begun twice.
 
 use alloc::vec::Vec;
 
@@ -83,8 +84,11 @@ pub(crate) fn whole_head(octets: &[u8], limits: &Limits, index: &mut Index) -> O
     let octets = &octets[..octets.len().min(LONGEST).min(limits.head as usize)];
     index.line = request_line(octets, limits).ok()?;
     let mut seen = Seen::default();
-    let room = &mut [httparse::EMPTY_HEADER; 32];
-    let section = split_into(octets, index.line.fields_at(), room, &mut index.fields, &mut seen).ok()?;
+    let section = match split(octets, index.line.fields_at(), USUAL, &mut index.fields, &mut seen) {
+        Err(Kind::TooManyFields) => split(octets, index.line.fields_at(), MANY, &mut index.fields, &mut seen),
+        usual => usual,
+    };
+    let section = section.ok()?;
     if !section.lines_end_in_crlf || index.fields.len() > usize::from(limits.fields) {
         return None;
     }
@@ -98,7 +102,13 @@ struct Section {
     lines_end_in_crlf: bool,
 }
 
-/// Gives room on the stack that suits the number of lines.
+/// So many field lines have nearly all requests.
+const USUAL: usize = 24;
+
+/// So many are still read on the stack.
+const MANY: usize = 128;
+
+/// Gives room that suits this number of lines.
 #[inline]
 fn split(
     section: &[u8],
@@ -107,11 +117,24 @@ fn split(
     spans: &mut Vec<FieldSpan>,
     seen: &mut Seen,
 ) -> Result<Section, Kind> {
-    match lines {
-        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, seen),
-        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, seen),
-        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, seen),
+    if lines <= USUAL {
+        return split_into(section, at, &mut [httparse::EMPTY_HEADER; USUAL], spans, seen);
     }
+    split_many(section, at, lines, spans, seen)
+}
+
+#[cold]
+fn split_many(
+    section: &[u8],
+    at: usize,
+    lines: usize,
+    spans: &mut Vec<FieldSpan>,
+    seen: &mut Seen,
+) -> Result<Section, Kind> {
+    if lines <= MANY {
+        return split_into(section, at, &mut [httparse::EMPTY_HEADER; MANY], spans, seen);
+    }
+    split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, seen)
 }
 
 /// Reads field lines, which begin at `at`, and the empty line behind them.
