@@ -49,6 +49,8 @@ pub struct EventLoop {
     unfinished: Vec<usize>,
     expired: Vec<(usize, Armed)>,
     pub(crate) stopping: bool,
+    /// Whether its end is the end of the server.
+    pub(crate) alone: bool,
 }
 
 impl std::fmt::Debug for EventLoop {
@@ -108,6 +110,7 @@ impl EventLoop {
             unfinished: Vec::new(),
             expired: Vec::new(),
             stopping: false,
+            alone: false,
         })
     }
 
@@ -164,6 +167,9 @@ impl EventLoop {
         let over = self.stopping && (self.slots.is_empty() || self.desk.shared.is_cutting());
         if over {
             self.cut();
+            if std::mem::take(&mut self.alone) {
+                self.desk.shared.conclude();
+            }
         }
         !over
     }
