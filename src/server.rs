@@ -287,6 +287,11 @@ struct State {
 }
 
 impl State {
+    /// The nearest end counts.
+    fn bring_nearer(&mut self, within: Duration) {
+        self.stop = Some(self.stop.map_or(within, |stop| stop.min(within)));
+    }
+
     /// Lets a server that runs know of a stop that was asked for.
     fn request_stop(&self) {
         let Some(within) = self.stop else { return };
@@ -311,7 +316,7 @@ impl Handle {
     pub fn stop(&self, within: Duration) -> Stopped {
         let running = {
             let mut state = self.state();
-            state.stop.get_or_insert(within);
+            state.bring_nearer(within);
             state.request_stop();
             self.shared.1.notify_all();
             state.running.upgrade()
@@ -322,7 +327,7 @@ impl Handle {
     /// Asks the server to end, and returns at once; for signal handlers.
     pub fn request_stop(&self, within: Duration) {
         let mut state = self.state();
-        state.stop.get_or_insert(within);
+        state.bring_nearer(within);
         state.request_stop();
         self.shared.1.notify_all();
     }

@@ -104,6 +104,9 @@ const CUTTING: u8 = 2;
 /// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
 pub const FAILED_LINGER: Duration = Duration::from_secs(2);
 
+/// How long after its connecting, or after its last answer, a client of a stopping server may still ask.
+pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(200);
+
 /// How long a connection that is closed by a stopping server may go on listening.
 pub const LAST_LINGER: Duration = Duration::from_millis(300);
 
