@@ -334,7 +334,7 @@ impl Handle {
 
     /// Cuts what a stop under way still waits for.
     pub fn cut(&self) {
-        let (running, turned) = (self.state().running.upgrade(), self.state().turned.upgrade());
+        let (running, turned) = self.upgrade();
         if let Some(running) = running {
             running.cut();
         }
@@ -354,9 +354,8 @@ impl Handle {
 
     /// The counters now; `None` if the server does not run.
     pub fn stats(&self) -> Option<Snapshot> {
-        let state = self.state();
-        let running = state.running.upgrade().map(|running| running.stats());
-        running.or_else(|| state.turned.upgrade().map(|turned| turned.stats.snapshot()))
+        let (running, turned) = self.upgrade();
+        running.map(|running| running.stats()).or_else(|| turned.map(|turned| turned.stats.snapshot()))
     }
 
     /// Lets the server run until a stop is asked for, and ends it then.
@@ -376,6 +375,12 @@ impl Handle {
             }
             state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Whichever there is; the lock is free again, for the last reference may end the server.
+    fn upgrade(&self) -> (Option<Arc<Running>>, Option<Arc<Shared>>) {
+        let state = self.state();
+        (state.running.upgrade(), state.turned.upgrade())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -21,7 +21,11 @@ fn ten_thousand_idle_connections_on_mio() {
         Served::start(Setup::Inline, &["--max-connections", "12000", "--idle-timeout", "300", "--head-timeout", "300"]);
     let fresh = server.usage();
     let alone = server.median_greeting();
-    until(Duration::from_secs(5), || server.usage().descriptors <= fresh.descriptors, || format!("{:?}", server.usage()));
+    until(
+        Duration::from_secs(5),
+        || server.usage().descriptors <= fresh.descriptors,
+        || format!("{:?}", server.usage()),
+    );
     let before = server.usage();
     // Each source has ports for some of them.
     let sources = [2, 3, 4, 5, 6].map(|last| [127, 0, 0, last]);

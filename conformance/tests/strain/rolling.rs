@@ -90,12 +90,13 @@ fn run(setup: Setup) {
     let proxy = Proxy::start(&addresses);
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        let asking = |path, expected| {
+        let asking = |request, expected| {
             let (over, answered, address) = (&over, &answered, proxy.address);
-            scope.spawn(move || ask(address, path, expected, over, answered))
+            scope.spawn(move || ask(address, request, expected, over, answered))
         };
-        let clients: Vec<_> = (0..8).map(|_| asking("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "ok")).collect();
-        // The next one, whoever is stopped in the meantime.
+        let put = "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+        let kinds = [("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "ok"), (put, "hello")];
+        let clients: Vec<_> = (0..8).map(|n| asking(kinds[n % 2].0, kinds[n % 2].1)).collect();
         thread::sleep(CHECKED);
         for n in 0..RESTARTS {
             let before = answered.load(Ordering::SeqCst);

@@ -112,7 +112,7 @@ fn echoed(server: &Served, dice: &mut Dice) {
             }
             1 => {
                 peer.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-                for piece in content.chunks(1 + dice.roll(60_000)) {
+                for piece in content.chunks(500 + dice.roll(60_000)) {
                     peer.send(format!("{:x};x=y\r\n", piece.len()));
                     peer.send(piece);
                     peer.send("\r\n");
