@@ -1,5 +1,6 @@
 //! How do several observers watch one server?
 
+use std::io;
 use std::sync::Arc;
 
 use cherrystone_core::gateway::{Failure, Peer};
@@ -50,6 +51,14 @@ impl Observer for Observers {
 
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         self.0.iter().for_each(|observer| observer.closed(peer, late));
+    }
+
+    fn accepting_paused(&self, why: &io::Error) {
+        self.0.iter().for_each(|observer| observer.accepting_paused(why));
+    }
+
+    fn accepting_resumed(&self) {
+        self.0.iter().for_each(|observer| observer.accepting_resumed());
     }
 
     fn stopped(&self) {

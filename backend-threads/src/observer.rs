@@ -8,6 +8,7 @@
 //! 2. An observer runs on threads of the server and must not block; one that panics loses what it was to be told, and no more.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -60,6 +61,15 @@ pub trait Observer: Send + Sync {
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         let _ = (peer, late);
     }
+
+    /// Accepting pauses, since the system has run out of something, descriptors as a rule. Clients wait in the kernel meanwhile. Told once,
+    /// however often it is tried again.
+    fn accepting_paused(&self, why: &io::Error) {
+        let _ = why;
+    }
+
+    /// Everybody who waited has been accepted.
+    fn accepting_resumed(&self) {}
 
     /// The server has stopped: nothing follows but what handlers cause that did not come back in time.
     fn stopped(&self) {}

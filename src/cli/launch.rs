@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::{AccessLog, Backend, Serve, Settings, log};
@@ -95,7 +95,8 @@ fn run(
 }
 
 fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_log::AccessLog>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    // A log that may not grow is no reason to end: the write fails, and says so.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ])?;
     if log.is_some() {
         signals.add_signal(SIGHUP)?;
     }
@@ -104,6 +105,7 @@ fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_lo
         let mut stopping = false;
         for signal in signals.forever() {
             match (signal, &log) {
+                (SIGXFSZ, _) => {}
                 (SIGHUP, Some(log)) => log.reopen(),
                 _ if stopping => handle.cut(),
                 _ => {

@@ -277,7 +277,7 @@ struct ServeArguments {
         hide_possible_values = true
     )]
     log_format: Format,
-    /// off, error, warn, info, debug or trace (info)
+    /// off, error, warn, info, debug or trace (warn)
     #[arg(
         long,
         value_name = "LEVEL",
