@@ -46,7 +46,7 @@ pub use answer::{Answered, answer};
 pub use body::{Body, Intake};
 pub use deferred::Deferred;
 pub use exchange::Exchange;
-pub use ongoing::{Advance, Ongoing};
+pub use ongoing::{Advance, Content, Ongoing};
 pub use payload::Payload;
 pub use peer::{Credentials, Endpoint, Peer, PeerAddress};
 pub use port::Port;
