@@ -14,6 +14,7 @@
 //! | request targets | [`target`] |
 //! | what is accepted | [`accepts`] |
 //! | allocations | [`allocations`] |
+//! | a whole server: answers, deadlines, memory, an end | [`simulation`] |
 //!
 //! Invariants:
 //! 1. An oracle shares no code with what it judges: answers are read back by [`replies`], chunks by a naive decoder.
@@ -27,6 +28,7 @@ pub mod replies;
 pub mod reply;
 pub mod rules;
 pub mod segmentation;
+pub mod simulation;
 pub mod target;
 pub mod traffic;
 pub mod watch;
