@@ -41,6 +41,8 @@ pub(super) enum Due {
     Work,
     /// A handler that waits looks again.
     Resume(usize),
+    /// A handler waits no longer.
+    Expire(usize, u64),
     /// An application does what it put off.
     Alarm(usize),
     /// The server is told to stop.

@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) const PIECE: usize = 700;
 /// How long an answer is put off, in milliseconds.
 const LATER: u64 = 40;
+/// How long the other protocol waits for a word, in milliseconds.
+const PATIENCE: u64 = 3_000;
 
 /// Something put off.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(super) struct Notes {
     pub(super) alarms: Vec<Alarm>,
     /// How long the handler that runs wants to take, in milliseconds.
     pub(super) nap: u64,
+    /// The time, in milliseconds.
+    pub(super) now: u64,
     /// The numbers of the requests that were handled.
     pub(super) handled: Vec<u64>,
 }
@@ -147,7 +151,7 @@ impl Gateway for Application {
                 exchange.close_after();
                 exchange.respond(Status::OK, &fields, shared())
             }
-            Kind::Upgrade => exchange.upgrade(&[("Upgrade", b"echo")], Box::new(Echo)),
+            Kind::Upgrade => exchange.upgrade(&[("Upgrade", b"echo")], Box::new(Echo { heard_at: None, notes: Arc::clone(&self.notes) })),
         }
     }
 }
@@ -204,14 +208,25 @@ impl Source for Drip {
     }
 }
 
-/// Another protocol: what comes goes back, until the client ends.
-struct Echo;
+/// Another protocol: what comes goes back, until the client ends, or says nothing for too long. An upgraded connection has no
+/// time limit but its application's.
+struct Echo {
+    heard_at: Option<u64>,
+    notes: Arc<Mutex<Notes>>,
+}
 
 impl Upgrade for Echo {
-    fn ready(&mut self, rx: &mut RecvBuf, tx: &mut SendBuf, _: &Waker) -> Result<Progress, Failure> {
+    fn ready(&mut self, rx: &mut RecvBuf, tx: &mut SendBuf, waker: &Waker) -> Result<Progress, Failure> {
+        let mut notes = self.notes.lock().expect("no panic holds it");
+        let now = notes.now;
+        if !rx.is_empty() || self.heard_at.is_none() {
+            self.heard_at = Some(now);
+            notes.alarms.push(Alarm { after: PATIENCE, what: Put::Wake(waker.clone()) });
+        }
         let n = rx.unread().len().min(PIECE);
         tx.put(&rx.unread()[..n]);
         rx.consume(n);
-        Ok(if rx.is_empty() && rx.is_closed() { Progress::End } else { Progress::More })
+        let is_over = rx.is_empty() && rx.is_closed() || self.heard_at.is_some_and(|heard| now >= heard + PATIENCE);
+        Ok(if is_over { Progress::End } else { Progress::More })
     }
 }

@@ -34,7 +34,8 @@ pub(super) struct Guest {
     transmitting: bool,
     /// Content that the server has to ask for.
     held: Option<Vec<u8>>,
-    waiting: bool,
+    /// Whether it waits until everything is answered.
+    awaits: bool,
     ends: bool,
     half_closed: bool,
     appetite: Option<u64>,
@@ -63,7 +64,7 @@ impl Guest {
             pending: VecDeque::new(),
             transmitting: false,
             held: None,
-            waiting: false,
+            awaits: false,
             ends: false,
             half_closed: false,
             appetite: None,
@@ -80,12 +81,16 @@ impl Guest {
 
     /// Goes on with the steps as far as that is possible now.
     pub(super) fn act(&mut self, wire: &mut Wire, agenda: &mut Agenda) {
-        while !self.left && self.ended.is_none() && !self.waiting {
+        while !self.left && self.ended.is_none() && self.held.is_none() {
+            if self.awaits && self.replies.len() < self.asked.len() {
+                break;
+            }
+            self.awaits = false;
             let Some(step) = self.plan.steps.get(self.at).copied() else { break };
             self.at += 1;
             match step {
                 Step::Ask(ask) => {
-                    let number = self.key as u64 * 100 + self.asked.len() as u64;
+                    let number = self.number();
                     self.asked.push((number, ask));
                     let (head, body) = request(number, &ask);
                     self.pending.extend(head);
@@ -94,9 +99,9 @@ impl Guest {
                     } else {
                         self.pending.extend(body);
                     }
-                    self.waiting = self.held.is_some() || ask.kind == Kind::Upgrade;
+                    self.awaits = ask.kind == Kind::Upgrade;
                 }
-                Step::Await => self.waiting = self.replies.len() < self.asked.len(),
+                Step::Await => self.awaits = true,
                 Step::Pause(millis) => {
                     self.send(agenda);
                     return agenda.at(agenda.now() + millis * MS, Due::Act(self.key));
@@ -107,13 +112,19 @@ impl Guest {
                     }
                 }
                 Step::Stall(ask, octets) => {
-                    let (mut part, body) = request(self.key as u64 * 100 + 99, &ask);
+                    // It may be answered before its content is there.
+                    let number = self.number();
+                    self.asked.push((number, ask));
+                    let (mut part, body) = request(number, &ask);
                     part.extend(body);
                     part.truncate(part.len().saturating_sub(1).min(octets as usize));
                     self.pending.extend(part);
                     self.at = self.plan.steps.len();
                 }
-                Step::Garbage => self.pending.extend(b"\0 this is no request\r\n\r\n"),
+                Step::Garbage => {
+                    self.pending.extend(b"\0 this is no request\r\n\r\n");
+                    self.at = self.plan.steps.len();
+                }
                 Step::HalfClose => {
                     self.ends = true;
                     self.at = self.plan.steps.len();
@@ -126,6 +137,11 @@ impl Guest {
             }
         }
         self.send(agenda);
+    }
+
+    /// That of the next request.
+    fn number(&self) -> u64 {
+        self.key as u64 * 100 + self.asked.len() as u64
     }
 
     /// Has something sent if there is something.
@@ -199,7 +215,6 @@ impl Guest {
         self.received.extend(self.unread.drain(..n));
         wire.taken(n, agenda);
         if self.read_answers() {
-            self.waiting = false;
             agenda.at(agenda.now(), Due::Act(self.key));
         }
         if self.fin && self.unread.is_empty() {
@@ -233,9 +248,11 @@ impl Guest {
                     self.replies.push(reply);
                 }
                 status if status >= 200 => {
-                    // Whoever is answered before 100 need not send its content any more.
-                    self.held = None;
                     self.replies.push(reply);
+                    // Whoever is answered before 100 need not send its content any more.
+                    if self.replies.len() == self.asked.len() {
+                        self.held = None;
+                    }
                 }
                 _ => {}
             }

@@ -64,11 +64,11 @@ pub enum Step {
     Pause(u64),
     /// From now on takes so many octets every 10 ms; with 0 none at all.
     Take(u64),
-    /// Sends the first octets of a request and no more of it.
+    /// Sends the first octets of a request and nothing more.
     Stall(Ask, u64),
-    /// Sends octets that are no request.
+    /// Sends octets that are no request, and nothing more.
     Garbage,
-    /// Ends its side.
+    /// Ends its side: it sends nothing more.
     HalfClose,
     /// Resets the connection.
     Reset,
@@ -181,7 +181,7 @@ fn visitor(dice: &mut Dice) -> Visitor {
     let mut steps = Vec::new();
     let calm = dice.once_in(2);
     if !calm && dice.once_in(4) {
-        let appetite = dice.pick(&[0, 1, 40, 400]);
+        let appetite = dice.pick(&[0, 10, 40, 400]);
         steps.push(Step::Take(appetite));
     }
     for _ in 0..dice.within(1, 5) {
@@ -204,7 +204,7 @@ fn visitor(dice: &mut Dice) -> Visitor {
             4 => Step::Vanish,
             5 => Step::HalfClose,
             6 => Step::Pause(dice.below(4_000)),
-            _ => Step::Take(dice.pick(&[0, 3])),
+            _ => Step::Take(dice.pick(&[0, 5])),
         };
         // Anywhere: what follows may be cut off by it.
         let at = if dice.once_in(2) { steps.len() } else { dice.below(steps.len() as u64 + 1) as usize };

@@ -5,7 +5,7 @@
 use super::script::{Ask, Body, Dispatch, Manner, Script, Step};
 
 /// Scripts that are tried at most.
-const TRIES: usize = 3_000;
+const TRIES: usize = 1_500;
 
 /// A script that `fails` too, and that cannot be made simpler in one step.
 pub(super) fn shrink(script: Script, mut fails: impl FnMut(&Script) -> bool) -> Script {

@@ -66,8 +66,7 @@ impl Case<'_> {
         }
         let id = reply.values("Id").next();
         let Some((number, ask)) = self.guest.asked.get(at) else {
-            let has_erred =
-                self.guest.plan.steps.iter().any(|step| matches!(step, Step::Garbage | Step::Stall(..)));
+            let has_erred = self.guest.plan.steps.contains(&Step::Garbage);
             let fits = has_erred && id.is_none() && says_last || self.is_turned_away && reply.status == 503;
             return if fits { Ok(()) } else { Err("nobody asked".into()) };
         };
@@ -158,7 +157,8 @@ impl Case<'_> {
         if last == Last::Cut && !cuts {
             return Err("an answer to a visitor that behaves is cut".into());
         }
-        if answered < asked.len() && last != Last::Cut && ends.is_none_or(|ends| answered <= ends) {
+        let is_cut = last == Last::Cut || *ended == Some(Ended::ByReset);
+        if answered < asked.len() && !is_cut && ends.is_none_or(|ends| answered <= ends) {
             return Err(format!("{} of {} requests are answered, and nothing was wrong", answered, asked.len()));
         }
         let early = replies.iter().take(ends.unwrap_or(usize::MAX)).position(|reply| reply.lists("Connection", "close"));
@@ -183,7 +183,7 @@ impl Case<'_> {
         let times = rules().timeouts;
         let wait = if asked.is_empty() { times.head } else { times.idle }.as_nanos() as u64;
         // The wait may have begun with the end of the content, or with the last octet of the answer.
-        let (least, most) = if plan.steps.last() == Some(&Step::HalfClose) { (0, 0) } else { (wait, wait) };
+        let (least, most) = if plan.steps.contains(&Step::HalfClose) { (0, 0) } else { (wait, wait) };
         if ended > since + most + AT_ONCE {
             return Err(format!("an idle connection ends {} ms late", (ended - since - most) / MS));
         }
@@ -207,7 +207,7 @@ impl Case<'_> {
     /// Whether the connection may end with the answer to this request.
     fn may_end(&self, ask: &Ask) -> bool {
         let unread = match ask.body {
-            _ if matches!(ask.kind, Kind::Echo | Kind::Duplex) => false,
+            _ if ask.kind == Kind::Echo => false,
             Body::Length(octets) | Body::Chunked(octets) => octets > u64::from(rules().limits.drain),
             Body::Nothing | Body::Expected(_) => false,
         };
@@ -258,5 +258,6 @@ enum Last {
 }
 
 fn brief(reply: &Reply) -> String {
-    format!("{} {:?} with {} octets", reply.status, reply.fields, reply.content.len())
+    let closes = if reply.lists("Connection", "close") { ", the last" } else { "" };
+    format!("{} with {} octets{closes}", reply.status, reply.content.len())
 }

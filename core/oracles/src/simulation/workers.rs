@@ -84,6 +84,13 @@ impl Driver {
         self.resume(key, agenda);
     }
 
+    /// The wait of a job ends, if it is still the one that was to end now.
+    pub(super) fn expire(&mut self, key: usize, until: u64, agenda: &mut Agenda) {
+        if self.crew.busy.iter().any(|busy| busy.key == key && busy.wait.until == Some(until)) {
+            self.resume(key, agenda);
+        }
+    }
+
     /// The job of this connection goes on, if there is one.
     pub(super) fn resume(&mut self, key: usize, agenda: &mut Agenda) {
         let Some(at) = self.crew.busy.iter().position(|busy| busy.key == key) else { return };
@@ -92,7 +99,7 @@ impl Driver {
             CoroutineResult::Yield(wait) => {
                 busy.wait = wait;
                 if let Some(until) = wait.until {
-                    agenda.at(until, Due::Resume(key));
+                    agenda.at(until, Due::Expire(key, until));
                 }
             }
             CoroutineResult::Return(served) => {

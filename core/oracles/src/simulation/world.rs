@@ -85,6 +85,7 @@ impl World {
             }
             let Some(due) = self.agenda.next() else { break };
             self.around.now.set(self.agenda.now());
+            self.around.notes.lock().expect("no panic holds it").now = self.agenda.now() / MS;
             self.happen(due);
             self.settle();
             if let Some(failure) = self.driver.failure.take() {
@@ -151,6 +152,7 @@ impl World {
             Due::Timer(key, at) => self.driver.timer(key, at, agenda),
             Due::Work => self.driver.work(agenda),
             Due::Resume(key) => self.driver.resume(key, agenda),
+            Due::Expire(key, until) => self.driver.expire(key, until, agenda),
             Due::Alarm(at) => self.alarms[at].take().into_iter().for_each(Put::done),
             Due::Stop => {
                 agenda.at(agenda.now() + STOP_PATIENCE * MS, Due::Cut);
