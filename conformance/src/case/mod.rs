@@ -27,6 +27,7 @@ mod fixture;
 mod raw;
 mod read;
 mod text;
+mod write;
 
 pub use expected::{Content, Expected, Refused, StatusSet, To};
 pub use fixture::{Addressing, Fixture};

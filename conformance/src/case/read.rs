@@ -2,6 +2,7 @@
 //!
 //! [`Case::read_file`] checks what the types of the file cannot: names, ranges, contradictions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::raw::{
@@ -193,10 +194,13 @@ fn read_answer(raw: RawAnswer) -> Result<Expected, String> {
         (None, Some(hex)) => Some(Content::Octets(octets(&hex)?)),
         (Some(_), Some(_)) => return Err("both body and body_hex".to_owned()),
     };
-    let field = |(name, value): (String, String)| {
+    let mut fields = BTreeMap::new();
+    for (name, value) in raw.field {
         let value = if value.is_empty() { None } else { Some(Text::parse(&value)?) };
-        Ok((name.to_ascii_lowercase(), value))
-    };
+        if fields.insert(name.to_ascii_lowercase(), value).is_some() {
+            return Err(format!("the field {name:?} twice"));
+        }
+    }
     Ok(Expected {
         status,
         allowed: statuses(raw.allowed)?,
@@ -209,7 +213,7 @@ fn read_answer(raw: RawAnswer) -> Result<Expected, String> {
         contains: many(raw.contains)?,
         lacks: many(raw.lacks)?,
         length: raw.length,
-        fields: raw.field.into_iter().map(field).collect::<Result<_, String>>()?,
+        fields: fields.into_iter().collect(),
         no_fields: Vec::from(raw.no_field).iter().map(|name: &String| name.to_ascii_lowercase()).collect(),
         interim: raw.interim,
         minor_version: match raw.version.as_deref() {
