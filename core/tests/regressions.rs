@@ -158,3 +158,20 @@ fn nobody_is_late_once_the_trailers_or_a_fault_have_come() {
         assert_eq!(talk.conn.deadline(), None, "{first:?}");
     }
 }
+
+#[test]
+fn content_is_not_refused_once_nothing_can_be_said_of_it() {
+    for ends in [false, true] {
+        let mut talk = Talk::new().hear("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n");
+        talk.config.limits.drain = if ends { 0 } else { 100 };
+        let env = Env { config: &talk.config, now: talk.now, date: None };
+        assert!(matches!(talk.conn.poll(&env, &mut talk.rx), Ok(Event::Request(_))));
+        talk.respond(Size::Empty);
+        talk.conn.finish(&[], &mut talk.tx).unwrap();
+        assert_eq!(talk.poll(), if ends { "Shutdown" } else { "NeedInput" });
+        talk.conn.limit_body(20);
+        assert_eq!(talk.conn.admit(), Ok(()));
+        // It is not waited for either: the connection ends without a further word.
+        assert_eq!(talk.poll(), if ends { "NeedInput" } else { "Shutdown" });
+    }
+}

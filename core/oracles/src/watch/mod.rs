@@ -289,6 +289,7 @@ impl<'c> Watched<'c> {
     /// As there.
     pub fn admit(&mut self) -> Result<(), Violation> {
         let admitted = self.conn.admit();
+        assert!(admitted.is_ok() || !self.is_answered(), "a request that was answered is refused: {self:?}");
         if let Err(violation) = admitted {
             self.judge(&Seen::Violated(violation), false);
         }
