@@ -34,13 +34,13 @@ SCENARIOS = {
     "bulk128-ec": ("ec", ["--path", "/bulk", "--keep", "--suite", "AES_128_GCM"], "GiB", 1),
     "bulk256-ec": ("ec", ["--path", "/bulk", "--keep", "--suite", "AES_256_GCM"], "GiB", 1),
     "bulk128-rsa": ("rsa", ["--path", "/bulk", "--keep", "--suite", "AES_128_GCM"], "GiB", 1),
-    "small128-ec": ("ec", ["--path", "/small", "--keep", "--suite", "AES_128_GCM"], "request", 0),
-    "full-ec": ("ec", ["--path", "/small"], "connection", 0),
-    "full-rsa": ("rsa", ["--path", "/small"], "connection", 0),
-    "full12-ec": ("ec", ["--path", "/small", "--tls", "1.2"], "connection", 0),
-    "resumed-ec": ("ec", ["--path", "/small", "--resume"], "connection", 0),
-    "resumed-rsa": ("rsa", ["--path", "/small", "--resume"], "connection", 0),
-    "resumed12-ec": ("ec", ["--path", "/small", "--resume", "--tls", "1.2"], "connection", 0),
+    "small128-ec": ("ec", ["--keep", "--suite", "AES_128_GCM"], "request", 0),
+    "full-ec": ("ec", [], "connection", 0),
+    "full-rsa": ("rsa", [], "connection", 0),
+    "full12-ec": ("ec", ["--tls", "1.2"], "connection", 0),
+    "resumed-ec": ("ec", ["--resume"], "connection", 0),
+    "resumed-rsa": ("rsa", ["--resume"], "connection", 0),
+    "resumed12-ec": ("ec", ["--resume", "--tls", "1.2"], "connection", 0),
 }
 NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -59,7 +59,7 @@ def main():
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--port", type=int, default=24100, help="the first of six that are free")
+    parser.add_argument("--port", type=int, default=24100, help="the first of ten that are free")
     parser.add_argument("--cherrystone", default=target() / "release/cherrystone")
     parser.add_argument("--load", default=target() / "release/examples/tls_load")
     options = parser.parse_args()
@@ -82,32 +82,34 @@ def target():
 
 
 def start(stack, folder, options, core):
-    """Every server with every certificate: {name: {certificate: (port, pid)}}."""
+    """Every server with every certificate, for files and for a greeting: {name: {(certificate, is_bulk): (port, pid)}}."""
     files = folder / "www"
     files.mkdir()
     (files / "bulk").write_bytes(os.urandom(64 << 20))
-    (files / "small").write_bytes(os.urandom(1000))
     for name, kind in CERTIFICATES.items():
         command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-newkey", *kind,
                    "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    ports = iter(range(options.port, options.port + 6))
+    ports = iter(range(options.port, options.port + 10))
     servers = {}
     blocks, found = "", {}
     for name in CERTIFICATES:
         found[name] = port = next(ports)
         blocks += (f"server {{ listen 127.0.0.1:{port} ssl; root {files}; "
-                   f"ssl_certificate {folder}/{name}.pem; ssl_certificate_key {folder}/{name}.key; }}\n")
+                   f"ssl_certificate {folder}/{name}.pem; ssl_certificate_key {folder}/{name}.key; "
+                   "location = / { default_type text/plain; return 200 'Hello, world!'; } }\n")
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, servers=blocks))
     process = run(stack, core, ["nginx", "-p", folder, "-c", folder / "nginx.conf"])
-    servers["nginx"] = {name: (port, process.pid) for name, port in found.items()}
+    servers["nginx"] = {(name, bulk): (port, process.pid) for name, port in found.items() for bulk in (False, True)}
     for backend in ["mio", "threads"]:
         servers[backend] = {}
         for name in CERTIFICATES:
-            port = next(ports)
-            process = run(stack, core, [options.cherrystone, files, "--backend", backend, "--bind", f"127.0.0.1:{port}",
-                                        "--tls-cert", folder / f"{name}.pem", "--tls-key", folder / f"{name}.key"])
-            servers[backend][name] = (port, process.pid)
+            for bulk in (False, True):
+                port = next(ports)
+                what = files if bulk else "--hello"
+                process = run(stack, core, [options.cherrystone, what, "--backend", backend, "--bind", f"127.0.0.1:{port}",
+                                            "--tls-cert", folder / f"{name}.pem", "--tls-key", folder / f"{name}.key"])
+                servers[backend][name, bulk] = (port, process.pid)
     for places in servers.values():
         for port, _ in places.values():
             wait_for(port)
@@ -145,7 +147,7 @@ def measure(servers, options, core):
         costs, busy = {name: [] for name in servers}, {name: [] for name in servers}
         for turn in range(options.rounds + 1):
             for name, places in servers.items():
-                port, pid = places[certificate]
+                port, pid = places[certificate, unit == "GiB"]
                 before = processor_seconds(pid)
                 command = ["taskset", "-c", str(core), options.load, "load", f"127.0.0.1:{port}",
                            "--seconds", str(options.seconds if turn else 0.3), *flags]

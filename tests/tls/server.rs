@@ -2,13 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cherrystone::gateway::{Done, Exchange, Failure, Gateway, Mode};
+use cherrystone::gateway::{Done, Exchange, Failure, Gateway, Mode, Peer};
 use cherrystone::tls::Identity;
-use cherrystone::{Backend, Config, Head, Running, Server, Settings, Status, Tls, sockets::LocalAddr};
+use cherrystone::{
+    Backend, Config, Head, Observer, Running, Server, Settings, StageError, Status, Tls, sockets::LocalAddr,
+};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::authority::Authority;
@@ -24,6 +26,17 @@ struct Site {
     authority: Authority,
     tls: Tls,
     files: tempfile::TempDir,
+    failures: Failures,
+}
+
+/// Why connections were not secured.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<Vec<StageError>>>);
+
+impl Observer for Failures {
+    fn unsecured(&self, error: StageError, _: &Peer) {
+        self.0.lock().unwrap().push(error);
+    }
 }
 
 impl Site {
@@ -38,10 +51,11 @@ impl Site {
         config.timeouts.head = HEAD;
         let mut settings = Settings::default();
         (settings.config, settings.min_threads, settings.max_threads) = (config, 2, 2);
-        let server = Server::new(Echo(mode)).settings(settings).backend(backend);
+        let failures = Failures::default();
+        let server = Server::new(Echo(mode)).settings(settings).backend(backend).observer(failures.clone());
         let server = server.bind("127.0.0.1:0").unwrap().tls(tls.clone());
         let address = server.addresses().find_map(LocalAddr::tcp).unwrap();
-        Self { address, running: server.start().unwrap(), authority, tls, files }
+        Self { address, running: server.start().unwrap(), authority, tls, files, failures }
     }
 
     /// Issues a new certificate, and puts it where the server looks at its next reload.
@@ -71,12 +85,14 @@ impl Site {
         answer
     }
 
-    fn failures(&self, expected: u64) {
+    fn failures(&self, expected: u64, each: StageError) {
         let until = Instant::now() + SOON;
         while self.running.stats().stage_failures < expected && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(self.running.stats().stage_failures, expected);
+        let why = self.failures.0.lock().unwrap();
+        assert_eq!((why.len() as u64, why.iter().all(|error| *error == each)), (expected, true), "{why:?}");
     }
 }
 
@@ -170,7 +186,7 @@ fn plain_http_gets_a_hint_and_no_reset() {
             stream.read_to_string(&mut answer).unwrap();
             assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("HTTPS"), "{answer}");
         }
-        site.failures(2);
+        site.failures(2, StageError::WrongProtocol);
         assert_eq!(site.running.stats().violations, 0);
     });
 }
@@ -190,7 +206,7 @@ fn garbage_and_refusals_get_an_alert() {
         // One that does not trust the server.
         let stranger = Authority::new("another authority").client();
         site.secured(stranger).write_all(b"GET").unwrap_err();
-        site.failures(3);
+        site.failures(3, StageError::Failed);
         assert!(site.ask(b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 200"));
     });
 }
