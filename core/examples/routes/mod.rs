@@ -1,9 +1,14 @@
 //! What does the application of the examples answer?
 //!
 //! The routes of the conformance suite's test gateway, for loops that drive a [`Connection`](cherrystone_core::Connection) without
-//! a gateway. An embedder puts their own application here; nothing of the protocol is in this file.
+//! a gateway. An embedder puts their own application here; nothing of the protocol is in this file, and nothing of std,
+//! since one of the examples has none.
 
-use std::time::Duration;
+extern crate alloc;
+
+use core::time::Duration;
+
+use self::alloc::{format, vec, vec::Vec};
 
 use cherrystone_core::{Config, Field, Fields, Head, Status, TargetForm, Version};
 
