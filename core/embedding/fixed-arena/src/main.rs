@@ -29,6 +29,19 @@ mod host {
         abort()
     }
 
+    // The compiled `alloc` refers to what unwinds, which nothing does here: a panic aborts.
+    #[unsafe(no_mangle)]
+    #[allow(unsafe_code, reason = "a name that the linker asks for")]
+    extern "C" fn rust_eh_personality() -> ! {
+        abort()
+    }
+
+    #[unsafe(no_mangle)]
+    #[allow(unsafe_code, reason = "a name that the linker asks for")]
+    extern "C" fn _Unwind_Resume() -> ! {
+        abort()
+    }
+
     #[unsafe(no_mangle)]
     #[allow(unsafe_code, reason = "the name by which the C library calls it")]
     extern "C" fn main() -> i32 {
