@@ -75,7 +75,6 @@ pub fn rules() -> Config {
     let mut config = routes::rules();
     config.limits.head = 4 << 10;
     config.limits.target = 2 << 10;
-    config.limits.fields = 64;
     config.limits.body = 8 << 10;
     config.limits.trailers = 1 << 10;
     config

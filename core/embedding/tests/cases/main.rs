@@ -4,7 +4,7 @@
 //! played. The simulator is played in simulated time, the driver of io_uring by the kernel and by a queue in memory.
 #![cfg(unix)]
 
-//mod fixed_arena;
+mod fixed_arena;
 mod judged;
 mod memory_queue;
 mod serial;
@@ -108,7 +108,28 @@ fn a_queue_in_memory() {
 
 #[test]
 fn a_line_that_reads_octet_by_octet() {
-    judge_small("blocking, over a serial pair", "serial.example", &serial::Line, 4096);
+    judge_small("blocking, over a serial pair", "serial.example", &serial::Line, 4096, 1);
+}
+
+#[test]
+fn without_std_in_a_fixed_arena() {
+    let program = fixed_arena::build(None).unwrap();
+    judge_small("fixed arena", "arena.example", &fixed_arena::Program(program), 3072, 4);
+}
+
+#[test]
+fn without_std_for_other_machines() {
+    // A microcontroller and a browser have no system that the program could run on: there the library has to build.
+    for target in ["thumbv7em-none-eabi", "wasm32-unknown-unknown", "i686-unknown-linux-musl"] {
+        if !fixed_arena::has_target(target) {
+            eprintln!("not tried: no library for {target} is installed (rustup target add {target})");
+            continue;
+        }
+        let program = fixed_arena::build(Some(target)).unwrap();
+        if cfg!(target_arch = "x86_64") && target.starts_with("i686") {
+            judge_small("fixed arena, 32 bits", "arena.example", &fixed_arena::Program(program), 3072, 4);
+        }
+    }
 }
 
 #[test]

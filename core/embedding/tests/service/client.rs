@@ -11,6 +11,7 @@ use super::axum_app::{Shared, app, server};
 
 /// The application on one of the backends, and the runtime of its handlers; both end with the value.
 pub(crate) struct Served {
+    pub(crate) backend: Backend,
     pub(crate) running: Arc<Running>,
     pub(crate) address: SocketAddr,
     /// Behind the server, so that it ends last.
@@ -25,7 +26,7 @@ pub(crate) fn on_each(test: impl Fn(&Served)) {
         let server = server.unwrap();
         let address = server.addresses().find_map(|address| address.tcp()).unwrap();
         println!("{backend:?} at {address}");
-        test(&Served { running: server.start().unwrap(), address, _runtime: runtime });
+        test(&Served { backend, running: server.start().unwrap(), address, _runtime: runtime });
     }
 }
 
