@@ -32,7 +32,9 @@ mod trace;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
-pub use cherrystone_threads::{ErrorBody, Observer, Record, Running, Settings, Snapshot, Stopped, Violations, sockets};
+pub use cherrystone_threads::{
+    ErrorBody, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets,
+};
 pub use server::{Backend, Handle, Server, ServerError};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};

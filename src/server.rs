@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
-use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Options, bind};
+use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Networks, Options, bind};
 use cherrystone_threads::{Door, Observer, Running, Settings, Snapshot, Stages, Stopped};
 
 use crate::access_log::AccessLog;
@@ -51,6 +51,7 @@ pub struct Server {
     backend: Backend,
     listeners: Vec<Listener>,
     stages: Option<Stages>,
+    proxies: Option<Arc<Networks>>,
     server_name: String,
     observers: Vec<Arc<dyn Observer>>,
     handle: Handle,
@@ -100,6 +101,7 @@ impl Server {
             backend: Backend::default(),
             listeners: Vec::new(),
             stages: None,
+            proxies: None,
             server_name: "localhost".into(),
             observers: Vec::new(),
             handle: Handle::default(),
@@ -166,6 +168,14 @@ impl Server {
         self.stages(move || tls.stage())
     }
 
+    /// Has every connection come from one of these proxies and begin with a header of the PROXY protocol (version 1 or 2), which says
+    /// who the client is. Connections from elsewhere, and those without a header, are closed unanswered.
+    #[must_use]
+    pub fn proxy_protocol(mut self, proxies: Networks) -> Self {
+        self.proxies = Some(Arc::new(proxies));
+        self
+    }
+
     /// What the server goes by where a request names nobody; `localhost` by default.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
@@ -225,7 +235,12 @@ impl Server {
             };
             let mut endpoint = Endpoint::new(address, self.server_name.clone());
             endpoint.secured = self.stages.is_some();
-            Door { listener: Arc::new(listener), endpoint: Arc::new(endpoint), stages: self.stages.clone() }
+            Door {
+                listener: Arc::new(listener),
+                endpoint: Arc::new(endpoint),
+                stages: self.stages.clone(),
+                proxies: self.proxies.clone(),
+            }
         });
         let start = match self.backend {
             Backend::Threads => cherrystone_threads::start,

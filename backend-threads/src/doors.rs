@@ -19,7 +19,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::guard::guarded;
-use crate::observer::tell;
+use crate::observer::{tell, unproxied};
+use crate::proxy::ProxyError;
 use crate::shared::{Door, Shared};
 use crate::sockets::AcceptError;
 use crate::stats::Count;
@@ -87,6 +88,13 @@ impl Doors {
                     let Some(stage) = guarded(|| door.stages.as_ref().map(|stages| stages())) else { continue };
                     let mut client = Box::new(Client::new(&env, stream, stage, Arc::clone(&door.endpoint)));
                     shared.stats.add(Count::Accepted);
+                    if let Some(proxies) = &door.proxies {
+                        if !proxies.contains_peer(&client.peer.address) {
+                            unproxied(shared, &client.peer, ProxyError::NotTrusted);
+                            continue;
+                        }
+                        client.expect_proxy();
+                    }
                     tell(shared, |observer| observer.opened(&client.peer));
                     if shared.stats.read(Count::Open) >= shared.settings.max_connections as u64 {
                         shared.stats.add(Count::TurnedAway);

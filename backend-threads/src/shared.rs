@@ -13,7 +13,7 @@ use cherrystone_core::{Config, Instant, Stage};
 use crate::guard::guarded;
 use crate::inbox::Inbox;
 use crate::observer::{Observer, tell};
-use crate::sockets::Listener;
+use crate::sockets::{Listener, Networks};
 use crate::stats::Stats;
 
 /// Makes a stage for each connection of a secured door.
@@ -28,6 +28,8 @@ pub struct Door {
     pub endpoint: Arc<Endpoint>,
     /// What stands between them and the protocol.
     pub stages: Option<Stages>,
+    /// The proxies that all of them have to come from, with a header of the PROXY protocol.
+    pub proxies: Option<Arc<Networks>>,
 }
 
 impl std::fmt::Debug for Door {

@@ -32,6 +32,7 @@ use clap::{Args, ValueEnum, value_parser};
 
 use super::settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 use super::values::{self, Threads};
+use crate::sockets::Networks;
 
 // Help ends with the default in parentheses; a test holds it against the settings.
 
@@ -85,6 +86,9 @@ pub struct ServerFlags {
     /// Permissions of UNIX sockets, in octal
     #[arg(long, value_name = "MODE", value_parser = values::mode)]
     pub unix_mode: Option<u32>,
+    /// Expect the PROXY protocol from these networks only
+    #[arg(long, value_name = "CIDR,...")]
+    pub proxy_protocol: Option<Networks>,
     #[command(flatten)]
     tls: TlsFlags,
 }
@@ -130,6 +134,7 @@ impl ServerFlags {
         set(&mut settings.backlog, self.backlog);
         settings.reuse_port |= self.reuse_port;
         settings.unix_mode = self.unix_mode.or(settings.unix_mode);
+        settings.proxy_protocol = self.proxy_protocol.clone().or(settings.proxy_protocol);
 
         let (limits, times) = (&mut settings.config.limits, &mut settings.config.timeouts);
         set(&mut limits.head, self.max_head);
@@ -228,6 +233,7 @@ mod tests {
             ("--stop-timeout", "0", "stop-timeout = 0"),
             ("--backlog", "5", "backlog = 5"),
             ("--unix-mode", "0660", "unix-mode = 660"),
+            ("--proxy-protocol", "10.0.0.0/8,unix", "proxy-protocol = 10.0.0.0/8,unix"),
         ] {
             let text = settings(&[flag, value]).to_string();
             let changed: Vec<_> =
@@ -258,6 +264,7 @@ mod tests {
             ("--body-rate", "4G"),
             ("--backlog", "0"),
             ("--unix-mode", "999"),
+            ("--proxy-protocol", "10.1.2.3/8"),
             ("--tls-min", "1.1"),
             ("--tls-client-auth", "maybe"),
         ] {

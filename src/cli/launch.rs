@@ -72,6 +72,9 @@ fn run(
     if settings.tls.is_some() {
         return Err("this program was built without TLS".into());
     }
+    if let Some(proxies) = &settings.proxy_protocol {
+        server = server.proxy_protocol(proxies.clone());
+    }
     for address in bind {
         server = server.bind(address)?;
     }

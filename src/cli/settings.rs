@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use cherrystone_core::{Config, Pace};
 
+use crate::sockets::Networks;
+
 use super::values::{Threads, show_body, show_seconds};
 
 /// Everything that the [server flags](super::ServerFlags) set.
@@ -34,6 +36,8 @@ pub struct Settings {
     pub reuse_port: bool,
     /// Permissions of UNIX sockets; by default those that the umask of the process leaves.
     pub unix_mode: Option<u32>,
+    /// The proxies that all connections come from, with a header of the PROXY protocol; by default none is expected.
+    pub proxy_protocol: Option<Networks>,
     /// TLS; by default there is none.
     pub tls: Option<TlsSettings>,
 }
@@ -50,6 +54,7 @@ impl Default for Settings {
             backlog: 1_024,
             reuse_port: false,
             unix_mode: None,
+            proxy_protocol: None,
             tls: None,
         }
     }
@@ -136,6 +141,7 @@ impl fmt::Display for Settings {
         pace(f, "body-rate", "timeouts.body-grace", times.body)?;
         pace(f, "send-rate", "timeouts.send-grace", times.send)?;
         line(f, "timeouts.linger", show_seconds(times.linger))?;
+        line(f, "proxy-protocol", self.proxy_protocol.as_ref().map_or("none".to_owned(), ToString::to_string))?;
         match &self.tls {
             None => line(f, "tls", "no"),
             Some(tls) => write!(f, "{tls}"),

@@ -48,7 +48,7 @@ pub use deferred::Deferred;
 pub use exchange::Exchange;
 pub use ongoing::{Advance, Ongoing};
 pub use payload::Payload;
-pub use peer::{Credentials, Endpoint, Peer, PeerAddress};
+pub use peer::{Credentials, Endpoint, Peer, PeerAddress, Via};
 pub use port::Port;
 pub use source::{ChunkOut, Progress, Source};
 pub use upgrade::Upgrade;
