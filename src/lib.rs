@@ -23,6 +23,8 @@ pub mod cli;
 pub mod dispatch;
 pub mod files;
 pub mod gateways;
+mod handle;
+pub mod metrics;
 mod observers;
 pub mod server;
 #[cfg(feature = "tls")]
@@ -35,7 +37,8 @@ pub use cherrystone_core::*;
 pub use cherrystone_threads::{
     ErrorBody, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets,
 };
-pub use server::{Backend, Handle, Server, ServerError};
+pub use handle::{Handle, Phase};
+pub use server::{Backend, Server, ServerError};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 

@@ -21,15 +21,15 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
 use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Networks, Options, bind};
-use cherrystone_threads::{Door, Observer, Running, Settings, Snapshot, Stages, Stopped};
+use cherrystone_threads::{Door, Observer, Running, Settings, Stages};
 
 use crate::access_log::AccessLog;
+use crate::handle::Handle;
 use crate::observers::Observers;
 
 /// What drives the connections.
@@ -201,6 +201,11 @@ impl Server {
         self.listeners.iter().map(Listener::local_addr)
     }
 
+    /// What it listens with.
+    pub fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter()
+    }
+
     /// Whether its connections are secured.
     pub fn is_secured(&self) -> bool {
         self.stages.is_some()
@@ -248,12 +253,7 @@ impl Server {
         };
         let running = start(doors.collect(), self.gateway, self.settings).map_err(ServerError::Start)?;
         let running = Arc::new(running);
-        let mut state = self.handle.state();
-        state.running = Arc::downgrade(&running);
-        if let Some(within) = state.stop {
-            running.request_stop(within);
-        }
-        drop(state);
+        self.handle.begin(&running);
         Ok(running)
     }
 
@@ -265,107 +265,6 @@ impl Server {
         let handle = self.handle();
         let running = self.start()?;
         handle.wait_until_stopped(&running);
-        handle.state().interrupt.take().map_or(Ok(()), |error| Err(ServerError::Interrupted(error)))
-    }
-}
-
-/// The way to a server from other threads.
-#[derive(Clone, Default)]
-pub struct Handle {
-    shared: Arc<(Mutex<State>, Condvar)>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Not to be kept alive by its handles, since dropping it is a way to end it.
-    running: Weak<Running>,
-    /// How long requests under way may take, once a stop was asked for.
-    stop: Option<Duration>,
-    interrupt: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl State {
-    /// Lets a server that runs know of a stop that was asked for.
-    fn request_stop(&self) {
-        if let (Some(running), Some(within)) = (self.running.upgrade(), self.stop) {
-            running.request_stop(within);
-        }
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-impl Handle {
-    /// Ends the server, and returns when it has ended: listeners at once, idle connections too, requests under way within that time.
-    /// A server that does not run yet will not.
-    pub fn stop(&self, within: Duration) -> Stopped {
-        let running = {
-            let mut state = self.state();
-            state.stop.get_or_insert(within);
-            self.shared.1.notify_all();
-            state.running.upgrade()
-        };
-        running.map_or_else(Stopped::default, |running| running.stop(within))
-    }
-
-    /// Asks the server to end, and returns at once; for signal handlers.
-    pub fn request_stop(&self, within: Duration) {
-        let mut state = self.state();
-        state.stop.get_or_insert(within);
-        state.request_stop();
-        self.shared.1.notify_all();
-    }
-
-    /// Cuts what a stop under way still waits for.
-    pub fn cut(&self) {
-        if let Some(running) = self.running() {
-            running.cut();
-        }
-    }
-
-    /// Ends the server at once and makes [`Server::run`] return this error.
-    pub fn interrupt(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
-        let mut state = self.state();
-        state.interrupt.get_or_insert(error.into());
-        state.stop = Some(Duration::ZERO);
-        state.request_stop();
-        self.shared.1.notify_all();
-    }
-
-    /// The counters now; `None` if the server does not run.
-    pub fn stats(&self) -> Option<Snapshot> {
-        self.running().map(|running| running.stats())
-    }
-
-    /// Lets the server run until a stop is asked for, and ends it then.
-    pub fn wait_until_stopped(&self, running: &Running) -> Stopped {
-        let within = self.wait();
-        let stopped = running.stop(within);
-        self.state().running = Weak::new();
-        stopped
-    }
-
-    /// Waits for a stop to be asked for.
-    fn wait(&self) -> Duration {
-        let mut state = self.state();
-        loop {
-            if let Some(within) = state.stop {
-                return within;
-            }
-            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn running(&self) -> Option<Arc<Running>> {
-        self.state().running.upgrade()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is a move of one value, so a poisoned lock holds nothing half done.
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        handle.take_interrupt().map_or(Ok(()), |error| Err(ServerError::Interrupted(error)))
     }
 }

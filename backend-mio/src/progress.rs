@@ -155,7 +155,7 @@ impl EventLoop {
 
     #[inline]
     fn handle(&mut self, client: &mut Client) {
-        if self.stopping {
+        if self.desk.shared.is_leaving() {
             client.link.conn.retire();
         }
         inline::handle(client, &self.clock, &self.desk.shared);
@@ -198,7 +198,7 @@ impl EventLoop {
         }
         let Client { link, ongoing, .. } = client;
         let Some(more) = ongoing else { return Ok(None) };
-        if self.stopping {
+        if self.desk.shared.is_leaving() {
             link.conn.retire();
         }
         let waker = if more.needs_waker() {

@@ -37,6 +37,7 @@ pub struct Doors {
     first_token: usize,
     paused_until: Option<Instant>,
     next: usize,
+    registry: Registry,
 }
 
 impl Doors {
@@ -50,7 +51,7 @@ impl Doors {
             registry.register(&mut SourceFd(&fd), Token(first_token + i), Interest::READABLE)?;
         }
         let doors = doors.into_iter().map(|door| (door, true)).collect();
-        Ok(Self { doors, first_token, paused_until: None, next: 0 })
+        Ok(Self { doors, first_token, paused_until: None, next: 0, registry: registry.try_clone()? })
     }
 
     /// Notes that a listener became ready; says whether the token is one.
@@ -114,6 +115,11 @@ impl Doors {
         }
     }
 
+    /// Whether there is nothing to accept from any more.
+    pub fn are_closed(&self) -> bool {
+        self.doors.is_empty()
+    }
+
     /// Takes in what the kernel has completed already, then ends listening.
     pub fn close(&mut self, shared: &Shared, clock: &Clock, mut welcome: impl FnMut(Box<Client>)) {
         self.paused_until = None;
@@ -124,6 +130,8 @@ impl Doors {
             self.accept(shared, clock, &mut welcome);
         }
         for (door, _) in self.doors.drain(..) {
+            // Another process may have the same socket, and this poller would go on hearing of it. Closing it does the rest.
+            let _ = self.registry.deregister(&mut SourceFd(&door.listener.as_fd().as_raw_fd()));
             door.listener.close();
         }
     }

@@ -188,7 +188,7 @@ impl Job {
                 if link.resume().map_err(io::Error::other)? {
                     return Ok(None);
                 }
-                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_stopping();
+                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_leaving();
                 let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
                 port.drain()?;
                 if !stay {
@@ -249,7 +249,7 @@ impl Job {
         let shared = &self.desk.shared;
         let Client { link, stream, ongoing, .. } = &mut *self.client;
         while let Some(more) = ongoing {
-            if shared.is_stopping() {
+            if shared.is_leaving() {
                 link.conn.retire();
             }
             let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker());

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+use super::settings::{Activation, ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 use super::values::{self, Threads};
 use crate::sockets::Networks;
 
@@ -89,6 +89,12 @@ pub struct ServerFlags {
     /// Expect the PROXY protocol from these networks only
     #[arg(long, value_name = "CIDR,...")]
     pub proxy_protocol: Option<Networks>,
+    /// Listeners of systemd in place of --bind: never, try or require (never)
+    #[arg(long, value_name = "WHEN", hide_possible_values = true)]
+    pub activation: Option<Activation>,
+    /// Tell metrics and health at this address (none)
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
     #[command(flatten)]
     tls: TlsFlags,
 }
@@ -135,6 +141,9 @@ impl ServerFlags {
         settings.reuse_port |= self.reuse_port;
         settings.unix_mode = self.unix_mode.or(settings.unix_mode);
         settings.proxy_protocol = self.proxy_protocol.clone().or(settings.proxy_protocol);
+
+        set(&mut settings.activation, self.activation);
+        settings.metrics = self.metrics.clone().or(settings.metrics);
 
         let (limits, times) = (&mut settings.config.limits, &mut settings.config.timeouts);
         set(&mut limits.head, self.max_head);

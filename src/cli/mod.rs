@@ -30,7 +30,9 @@ pub use clap_complete::Shell;
 mod flags;
 mod launch;
 mod log;
+mod replace;
 mod settings;
+mod signals;
 mod values;
 
 pub use crate::server::Backend;
@@ -38,7 +40,7 @@ pub use flags::ServerFlags;
 pub use launch::launch;
 #[cfg(feature = "tls")]
 pub use launch::tls;
-pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+pub use settings::{Activation, ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
 pub use values::{AccessLog, Threads};
 
 use crate::access_log::Format;

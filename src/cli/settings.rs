@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use cherrystone_core::{Config, Pace};
 
-use crate::sockets::Networks;
+use crate::sockets::{BindAddr, BindError, Listener, Networks, Options, bind, inherited};
 
+use super::name;
 use super::values::{Threads, show_body, show_seconds};
 
 /// Everything that the [server flags](super::ServerFlags) set.
@@ -38,6 +39,10 @@ pub struct Settings {
     pub unix_mode: Option<u32>,
     /// The proxies that all connections come from, with a header of the PROXY protocol; by default none is expected.
     pub proxy_protocol: Option<Networks>,
+    /// Whether listeners of a service manager take the place of addresses. Default: never.
+    pub activation: Activation,
+    /// Where metrics and health are told; by default nowhere.
+    pub metrics: Option<String>,
     /// TLS; by default there is none.
     pub tls: Option<TlsSettings>,
 }
@@ -55,6 +60,8 @@ impl Default for Settings {
             reuse_port: false,
             unix_mode: None,
             proxy_protocol: None,
+            activation: Activation::default(),
+            metrics: None,
             tls: None,
         }
     }
@@ -71,6 +78,37 @@ impl Settings {
         runtime.loops = usize::from(self.loops);
         runtime.max_connections = self.max_connections as usize;
         runtime
+    }
+}
+
+/// Whether listeners of a service manager take the place of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Activation {
+    /// They are ignored, unless an address asks for them.
+    #[default]
+    Never,
+    /// They do if there are any.
+    Try,
+    /// They do, and without any the server does not start.
+    Require,
+}
+
+impl Activation {
+    /// The listeners that take the place of addresses, if any do.
+    ///
+    /// # Errors
+    /// There are none though there have to be, or they make no sense.
+    pub(super) fn listeners(self, options: &Options) -> Result<Option<Vec<Listener>>, BindError> {
+        // Children of this process are not to find them under their numbers.
+        let _ = sd_notify::listen_fds();
+        match self {
+            Self::Never => Ok(None),
+            Self::Try => {
+                let passed = inherited(options)?;
+                Ok((!passed.is_empty()).then(|| passed.into_iter().map(|passed| passed.listener).collect()))
+            }
+            Self::Require => bind(&BindAddr::Activated, options).map(Some),
+        }
     }
 }
 
@@ -142,6 +180,8 @@ impl fmt::Display for Settings {
         pace(f, "send-rate", "timeouts.send-grace", times.send)?;
         line(f, "timeouts.linger", show_seconds(times.linger))?;
         line(f, "proxy-protocol", self.proxy_protocol.as_ref().map_or("none".to_owned(), ToString::to_string))?;
+        line(f, "activation", name(self.activation))?;
+        line(f, "metrics", self.metrics.as_deref().unwrap_or("none"))?;
         match &self.tls {
             None => line(f, "tls", "no"),
             Some(tls) => write!(f, "{tls}"),

@@ -31,6 +31,7 @@ use std::str::FromStr;
 /// | `unix:@NAME`, `@NAME` | a UNIX socket in Linux's abstract namespace |
 /// | `fd:3` | an inherited descriptor that already listens |
 /// | `systemd` | all descriptors that a service manager passed (`LISTEN_FDS`) |
+/// | `systemd:NAME` | those of them that have this name (`LISTEN_FDNAMES`, `FileDescriptorName=`) |
 ///
 /// `:8070` and `8070` are refused: they do not say whether the whole network or only this machine shall reach the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub enum BindAddr {
     Descriptor(u32),
     /// All descriptors that the service manager passed; see [`inherited`](super::inherited).
     Activated,
+    /// Those of them with this name.
+    ActivatedAs(String),
 }
 
 impl From<SocketAddr> for BindAddr {
@@ -86,6 +89,7 @@ impl fmt::Display for BindAddr {
             Self::Abstract(name) => write!(f, "unix:@{}", String::from_utf8_lossy(name)),
             Self::Descriptor(number) => write!(f, "fd:{number}"),
             Self::Activated => f.write_str("systemd"),
+            Self::ActivatedAs(name) => write!(f, "systemd:{name}"),
         }
     }
 }
@@ -94,7 +98,7 @@ impl fmt::Display for BindAddr {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot listen at {text:?}: {why}; accepted forms are 127.0.0.1:8070, [::1]:8070, 0.0.0.0:8070 or [::]:8070 (all \
-     interfaces), localhost:8070, unix:PATH, /PATH, unix:@NAME or @NAME (abstract), fd:3, systemd"
+     interfaces), localhost:8070, unix:PATH, /PATH, unix:@NAME or @NAME (abstract), fd:3, systemd, systemd:NAME"
 )]
 pub struct BindAddrError {
     text: String,
@@ -110,6 +114,13 @@ fn parse(text: &str) -> Result<BindAddr, String> {
     }
     if text == "systemd" {
         return Ok(BindAddr::Activated);
+    }
+    if let Some(name) = text.strip_prefix("systemd:") {
+        return if name.is_empty() {
+            Err("the name of the descriptors is empty".into())
+        } else {
+            Ok(BindAddr::ActivatedAs(name.into()))
+        };
     }
     if let Some(number) = text.strip_prefix("fd:") {
         return match decimal(number).and_then(|n| u32::try_from(n).ok()).filter(|n| i32::try_from(*n).is_ok()) {
