@@ -22,6 +22,7 @@ pub mod access_log;
 pub mod cli;
 pub mod dispatch;
 pub mod files;
+pub mod forwarded;
 pub mod gateways;
 mod handle;
 pub mod metrics;

@@ -29,6 +29,7 @@ use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener,
 use cherrystone_threads::{Door, Observer, Running, Settings, Stages};
 
 use crate::access_log::AccessLog;
+use crate::forwarded::{Forwarded, Trust};
 use crate::handle::Handle;
 use crate::observers::Observers;
 
@@ -173,6 +174,14 @@ impl Server {
     #[must_use]
     pub fn proxy_protocol(mut self, proxies: Networks) -> Self {
         self.proxies = Some(Arc::new(proxies));
+        self
+    }
+
+    /// Has the application see requests as clients made them to trusted proxies in front, which tell of them in fields
+    /// ([`forwarded`](crate::forwarded)).
+    #[must_use]
+    pub fn forwarded(mut self, trust: Trust) -> Self {
+        self.gateway = Arc::new(Forwarded::new(self.gateway, trust));
         self
     }
 

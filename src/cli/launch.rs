@@ -38,6 +38,10 @@ impl Serve {
                 Some(opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
             }
         };
+        let access_log = match (access_log, &self.settings.forwarded) {
+            (Some(log), Some(trust)) => Some(log.forwarded(trust.clone())),
+            (log, _) => log,
+        };
         if let Some(log) = &access_log {
             server = server.access_log(log.clone());
         }
@@ -71,6 +75,9 @@ fn run(
     #[cfg(not(feature = "tls"))]
     if settings.tls.is_some() {
         return Err("this program was built without TLS".into());
+    }
+    if let Some(trust) = &settings.forwarded {
+        server = server.forwarded(trust.clone());
     }
     if let Some(proxies) = &settings.proxy_protocol {
         server = server.proxy_protocol(proxies.clone());

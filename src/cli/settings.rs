@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! 1. Every default is finite and works on a machine as it comes.
-//! 2. What is printed is everything that is in force, one setting in a line, under the name of its flag if it has one.
+//! 2. What is printed is everything that is in force, one setting in a line, under the name of its flag. What no flag sets, or is not set, is behind a `#`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use std::time::Duration;
 use cherrystone_core::{Config, Pace};
 
 use crate::sockets::{BindAddr, BindError, Listener, Networks, Options, bind, inherited};
+
+use crate::forwarded::{Fields, Trust};
 
 use super::name;
 use super::values::{Threads, show_body, show_seconds};
@@ -39,6 +41,8 @@ pub struct Settings {
     pub unix_mode: Option<u32>,
     /// The proxies that all connections come from, with a header of the PROXY protocol; by default none is expected.
     pub proxy_protocol: Option<Networks>,
+    /// The proxies whose fields tell of clients, and which fields; by default nobody's do.
+    pub forwarded: Option<Trust>,
     /// Whether listeners of a service manager take the place of addresses. Default: never.
     pub activation: Activation,
     /// Where metrics and health are told; by default nowhere.
@@ -60,6 +64,7 @@ impl Default for Settings {
             reuse_port: false,
             unix_mode: None,
             proxy_protocol: None,
+            forwarded: None,
             activation: Activation::default(),
             metrics: None,
             tls: None,
@@ -164,26 +169,29 @@ impl fmt::Display for Settings {
         line(f, "stop-timeout", show_seconds(self.stop_timeout))?;
         line(f, "backlog", self.backlog)?;
         line(f, "reuse-port", if self.reuse_port { "yes" } else { "no" })?;
-        line(f, "unix-mode", self.unix_mode.map_or("umask".to_owned(), |mode| format!("{mode:03o}")))?;
+        optional(f, "unix-mode", self.unix_mode.map(|mode| format!("{mode:03o}")))?;
         line(f, "max-head", limits.head)?;
         line(f, "max-fields", limits.fields)?;
         line(f, "max-body", show_body(limits.body))?;
-        line(f, "limits.target", limits.target)?;
-        line(f, "limits.trailers", limits.trailers)?;
-        line(f, "limits.chunk-line", limits.chunk_line)?;
-        line(f, "limits.chunk-overhead", limits.chunk_overhead)?;
-        line(f, "limits.drain", limits.drain)?;
-        line(f, "limits.requests", limits.requests)?;
+        fixed(f, "limits.target", limits.target)?;
+        fixed(f, "limits.trailers", limits.trailers)?;
+        fixed(f, "limits.chunk-line", limits.chunk_line)?;
+        fixed(f, "limits.chunk-overhead", limits.chunk_overhead)?;
+        fixed(f, "limits.drain", limits.drain)?;
+        fixed(f, "limits.requests", limits.requests)?;
         line(f, "head-timeout", show_seconds(times.head))?;
         line(f, "idle-timeout", show_seconds(times.idle))?;
         pace(f, "body-rate", "timeouts.body-grace", times.body)?;
         pace(f, "send-rate", "timeouts.send-grace", times.send)?;
-        line(f, "timeouts.linger", show_seconds(times.linger))?;
-        line(f, "proxy-protocol", self.proxy_protocol.as_ref().map_or("none".to_owned(), ToString::to_string))?;
+        fixed(f, "timeouts.linger", show_seconds(times.linger))?;
+        optional(f, "proxy-protocol", self.proxy_protocol.as_ref())?;
+        let by = |fields| self.forwarded.as_ref().filter(|trust| trust.fields() == fields).map(Trust::networks);
+        optional(f, "forwarded", by(Fields::Forwarded))?;
+        optional(f, "x-forwarded", by(Fields::XForwarded))?;
         line(f, "activation", name(self.activation))?;
-        line(f, "metrics", self.metrics.as_deref().unwrap_or("none"))?;
+        optional(f, "metrics", self.metrics.as_deref())?;
         match &self.tls {
-            None => line(f, "tls", "no"),
+            None => fixed(f, "tls", "no"),
             Some(tls) => write!(f, "{tls}"),
         }
     }
@@ -218,7 +226,20 @@ pub(super) fn line(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Disp
     writeln!(f, "{name} = {value}")
 }
 
+/// A setting that may be absent: then the line says nothing when it is read again.
+pub(super) fn optional(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
+    match value {
+        Some(value) => line(f, name, value),
+        None => fixed(f, name, "none"),
+    }
+}
+
+/// A setting that no flag sets.
+fn fixed(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+    writeln!(f, "# {name} = {value}")
+}
+
 fn pace(f: &mut fmt::Formatter<'_>, rate: &str, grace: &str, pace: Pace) -> fmt::Result {
     line(f, rate, pace.rate)?;
-    line(f, grace, show_seconds(pace.grace))
+    fixed(f, grace, show_seconds(pace.grace))
 }

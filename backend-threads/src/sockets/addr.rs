@@ -115,7 +115,8 @@ fn parse(text: &str) -> Result<BindAddr, String> {
     if text == "systemd" {
         return Ok(BindAddr::Activated);
     }
-    if let Some(name) = text.strip_prefix("systemd:") {
+    // A number is a port, of a host that has this name.
+    if let Some(name) = text.strip_prefix("systemd:").filter(|name| decimal(name).is_none()) {
         return if name.is_empty() {
             Err("the name of the descriptors is empty".into())
         } else {
@@ -235,6 +236,7 @@ mod tests {
             ("unix:x.sock", BindAddr::Unix("x.sock".into()), "unix:x.sock"),
             ("unix:/run/a:b.sock", BindAddr::Unix("/run/a:b.sock".into()), "unix:/run/a:b.sock"),
             ("/run/x.sock", BindAddr::Unix("/run/x.sock".into()), "unix:/run/x.sock"),
+            ("systemd:web", BindAddr::ActivatedAs("web".into()), "systemd:web"),
             ("@abstract", BindAddr::Abstract(b"abstract".to_vec()), "unix:@abstract"),
             ("unix:@a/b:1", BindAddr::Abstract(b"a/b:1".to_vec()), "unix:@a/b:1"),
             ("fd:3", BindAddr::Descriptor(3), "fd:3"),
