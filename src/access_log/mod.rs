@@ -115,7 +115,7 @@ impl Observer for AccessLog {
         thread_local! {
             static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        let told = |trust: &Trust| trust.client(record.head?, &record.peer.address);
+        let told = |trust: &Trust| trust.client(record.head?, record.peer);
         let client = self.trust.as_ref().and_then(told).map_or_else(|| record.peer.address.clone(), PeerAddress::Ip);
         LINE.with_borrow_mut(|line| {
             line.clear();

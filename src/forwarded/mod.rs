@@ -15,6 +15,7 @@
 //!
 //! Invariants:
 //! 1. The client is the last address in the list that is not a trusted proxy's; what stands in front of it is its own word, and is not read.
+//!    Where the PROXY protocol has named a client, that counts, and the fields tell of its scheme and host.
 //! 2. One family of fields counts, since proxies pass on, as they came, those that they do not know.
 //! 3. What a trusted proxy says is believed or, if it makes no sense, answered 400. It is never guessed at.
 
@@ -62,8 +63,8 @@ impl Trust {
         self.fields
     }
 
-    /// The address of the client that made a request to this peer, if the peer is to be believed and tells one.
-    pub fn client(&self, head: Head<'_>, peer: &PeerAddress) -> Option<SocketAddr> {
+    /// The address of the client that made a request which this peer passed on, if the peer is to be believed and tells one.
+    pub fn client(&self, head: Head<'_>, peer: &Peer) -> Option<SocketAddr> {
         parse::resolve(head, peer, self).ok().flatten().and_then(|origin| origin.client)
     }
 }
@@ -117,7 +118,7 @@ impl<G: Gateway> Gateway for Forwarded<G> {
     }
 
     fn handle(&self, head: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
-        let origin = match parse::resolve(head, &exchange.peer().address, &self.trust) {
+        let origin = match parse::resolve(head, exchange.peer(), &self.trust) {
             Ok(Some(origin)) => origin,
             Ok(None) => return self.gateway.handle(head, exchange),
             Err(parse::Malformed) => return refuse(exchange),

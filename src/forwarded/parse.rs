@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use cherrystone_core::Head;
-use cherrystone_core::gateway::PeerAddress;
+use cherrystone_core::gateway::Peer;
 
 use super::{Fields, Trust};
 
@@ -41,28 +41,35 @@ enum Node {
 }
 
 /// What the fields tell; `None` if the peer is not to be believed, or tells nothing.
-pub(super) fn resolve(head: Head<'_>, peer: &PeerAddress, trust: &Trust) -> Result<Option<Origin>, Malformed> {
-    if !trust.networks.contains_peer(peer) {
+pub(super) fn resolve(head: Head<'_>, peer: &Peer, trust: &Trust) -> Result<Option<Origin>, Malformed> {
+    let proxy = peer.via.as_ref().map_or(&peer.address, |via| &via.proxy);
+    if !trust.networks.contains_peer(proxy) {
         return Ok(None);
     }
+    // The PROXY protocol has named the client already, unless that is the next proxy.
+    let is_known = peer.via.is_some() && !trust.networks.contains_peer(&peer.address);
     match trust.fields {
-        Fields::Forwarded => forwarded(head, trust),
-        Fields::XForwarded => x_forwarded(head, trust),
+        Fields::Forwarded => forwarded(head, trust, is_known),
+        Fields::XForwarded => x_forwarded(head, trust, is_known),
     }
 }
 
 /// RFC 7239: hops from the client's on, each with everything about it.
-fn forwarded(head: Head<'_>, trust: &Trust) -> Result<Option<Origin>, Malformed> {
+fn forwarded(head: Head<'_>, trust: &Trust, is_known: bool) -> Result<Option<Origin>, Malformed> {
     let mut hops: Vec<&[u8]> = Vec::new();
     for line in head.fields().get_all("Forwarded") {
         split(line, b',', &mut hops)?;
     }
-    let Some((_, hop)) = client(&hops, trust, |element| hop(element))? else { return Ok(None) };
+    let found = match hops.last() {
+        Some(last) if is_known => Some(Hop { node: Node::Hidden, ..hop(last)? }),
+        _ => client(&hops, trust, |element| hop(element))?.map(|(_, hop)| hop),
+    };
+    let Some(hop) = found else { return Ok(None) };
     origin(hop.node, hop.proto.as_deref(), hop.host.as_deref()).map(Some)
 }
 
 /// A field for each thing, each a list with one member for a hop, or with one member for all of them.
-fn x_forwarded(head: Head<'_>, trust: &Trust) -> Result<Option<Origin>, Malformed> {
+fn x_forwarded(head: Head<'_>, trust: &Trust, is_known: bool) -> Result<Option<Origin>, Malformed> {
     let list = |name: &str| -> Vec<&[u8]> {
         head.fields()
             .get_all(name)
@@ -70,7 +77,7 @@ fn x_forwarded(head: Head<'_>, trust: &Trust) -> Result<Option<Origin>, Malforme
             .map(<[u8]>::trim_ascii)
             .collect()
     };
-    let nodes = list("X-Forwarded-For");
+    let nodes = if is_known { Vec::new() } else { list("X-Forwarded-For") };
     let found = client(&nodes, trust, |element| Ok(Hop { node: node(element)?, ..Hop::default() }))?;
     let (at, node) = found.map_or((0, Node::Hidden), |(at, hop)| (at, hop.node));
     let of_the_client = |members: Vec<&[u8]>| match members.len() {

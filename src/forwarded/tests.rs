@@ -13,7 +13,13 @@ fn told(fields: Fields, peer: &str, lines: &str) -> Result<Option<Origin>, Malfo
     rx.push(format!("GET / HTTP/1.1\r\nHost: own\r\n{lines}\r\n").as_bytes());
     let Ok(Event::Request(head)) = Connection::new(&env).poll(&env, &mut rx) else { panic!("{lines}") };
     let trust = Trust::new("10.0.0.0/8,2001:db8::/32".parse().unwrap(), fields);
-    resolve(head, &PeerAddress::Ip(peer.parse().unwrap()), &trust)
+    let ip = |text: &str| PeerAddress::Ip(text.parse().unwrap());
+    let (source, proxy) = peer.split_once(" via ").unwrap_or(("", peer));
+    let mut known = Peer::new(ip(proxy), Arc::new(Endpoint::new(ip(proxy), "own")));
+    if !source.is_empty() {
+        known.spoken_for(ip(source), ip(proxy));
+    }
+    resolve(head, &known, &trust)
 }
 
 fn origin(client: &str, secured: Option<bool>, host: Option<&str>) -> Result<Option<Origin>, Malformed> {
@@ -60,6 +66,16 @@ fn nobody_else_is_believed_and_no_other_fields() {
     assert_eq!(rfc(lines), origin("192.0.2.2:0", None, None));
     assert_eq!((x("Forwarded: for=192.0.2.2\r\n"), rfc("X-Forwarded-For: 192.0.2.1\r\n")), (Ok(None), Ok(None)));
     assert_eq!(x(""), Ok(None));
+}
+
+#[test]
+fn a_client_that_the_proxy_protocol_names_is_the_client() {
+    let lines = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6;proto=https\r\n";
+    for fields in [Fields::Forwarded, Fields::XForwarded] {
+        assert_eq!(told(fields, "192.0.2.1:5 via 10.0.0.1:1", lines), origin("", Some(true), None));
+        assert_eq!(told(fields, "10.0.0.9:5 via 10.0.0.1:1", lines), origin("6.6.6.6:0", Some(true), None));
+        assert_eq!(told(fields, "10.0.0.9:5 via 192.0.2.1:1", lines), Ok(None));
+    }
 }
 
 #[test]
