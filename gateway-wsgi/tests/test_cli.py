@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 from cherrystone import cli
-from conftest import get, receive_all
+from conftest import get, receive_all, until
 
 APPLICATION = """
 import os
@@ -41,9 +41,10 @@ def directory(tmp_path):
 class Program:
     """The program, and where it says that it listens."""
 
-    def __init__(self, directory, *arguments, count=1):
+    def __init__(self, directory, *arguments, count=1, **options):
         command = [sys.executable, "-m", "cherrystone", *arguments]
-        self.process = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, cwd=directory, **{**pipes, **options})
         self.urls = [self.process.stdout.readline().rpartition(" ")[2].strip() for _ in range(count)]
 
     def get(self, path="/"):
@@ -189,6 +190,25 @@ def test_workers_share_a_port_and_are_replaced(directory):
             os.kill(pid, 0)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_lets_requests_end(directory, workers, number):
+    (directory / "slow.py").write_text(
+        "import pathlib, time\n"
+        "def application(environ, start_response):\n"
+        "    pathlib.Path('entered').touch()\n    time.sleep(1)\n    start_response('200 OK', [])\n    return [b'done']\n"
+    )
+    program = Program(directory, "slow", "--bind", "127.0.0.1:0", "--workers", str(workers), start_new_session=True)
+    with socket.create_connection(("127.0.0.1", int(program.urls[0].rpartition(":")[2])), timeout=10) as client:
+        client.sendall(get())
+        until(lambda: (directory / "entered").exists())
+        # As a terminal does it, and a service manager: all processes get the signal of the one, the first that of the other.
+        (os.killpg if number == signal.SIGINT else os.kill)(program.process.pid, number)
+        assert receive_all(client).endswith(b"done")
+    out, err = program.process.communicate(timeout=15)
+    assert (program.process.returncode, out, err) == (0, "", "")
+
+
 def test_workers_end_with_their_supervisor(directory):
     program = Program(directory, "good", "--bind", "127.0.0.1:0", "--workers", "2")
     workers = pids(program, 2)
@@ -207,7 +227,9 @@ def test_reload(directory):
     module = directory / "changing.py"
     text = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%s']\n"
     module.write_text(text % "one")
-    program = Program(directory, "changing", "--bind", "127.0.0.1:0", "--reload")
+    complaints = directory / "stderr"
+    with complaints.open("w") as stderr:
+        program = Program(directory, "changing", "--bind", "127.0.0.1:0", "--reload", stderr=stderr)
 
     def becomes(content):
         deadline = time.monotonic() + 15
@@ -230,11 +252,13 @@ def test_reload(directory):
     change(text % "two")
     becomes(b"two")
     change("syntax error")
-    time.sleep(1.5)
+    until(lambda: "SyntaxError" in complaints.read_text(), within=15)
+    # The supervisor notes what the files are, and looks for a change from then on.
+    time.sleep(1)
     change(text % "three")
     becomes(b"three")
-    status, out, err = program.end()
-    assert (status, out) == (0, "") and "SyntaxError" in err
+    status, out, _ = program.end()
+    assert (status, out) == (0, "")
 
 
 def test_sizes_and_times():

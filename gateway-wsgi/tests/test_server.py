@@ -181,6 +181,22 @@ def test_addresses(tmp_path):
     assert not (tmp_path / "socket").exists()
 
 
+def test_a_stop_before_serve_lets_serve_return(backend):
+    server = wsgi.Server(("127.0.0.1", 0), hello)
+    server.backend = backend
+    with pytest.raises(RuntimeError):
+        server.serve()
+    server.prepare()
+    server.stop()
+    server.serve()
+    with pytest.raises(RuntimeError):
+        server.serve()
+    server.prepare()
+    server.interrupt = KeyError("early")
+    with pytest.raises(KeyError):
+        server.serve()
+
+
 def test_an_address_in_use_is_an_error(serve):
     served = serve(hello)
     server = wsgi.Server(served.address, hello)

@@ -68,10 +68,18 @@ class Worker:
             os.close(alive_end)
         self.alive = alive
         self.since = time.monotonic()
+        #: It was told to end. A second signal would cut the requests that it lets end.
+        self.ending = False
         self.told: Optional[str] = None
         with open(ready, "rb") as pipe:
             # Ends with what it says, or with the worker.
             self.told = pipe.read().decode() or None
+
+    def tell(self, number: int) -> None:
+        """Passes a signal on, if the process is still there."""
+        self.ending |= number != signal.SIGHUP
+        if self.process.poll() is None:
+            self.process.send_signal(number)
 
     def close(self) -> None:
         """Lets go of the pipe."""
@@ -95,7 +103,8 @@ class Supervisor:
 
     def __exit__(self, *details: Any) -> None:
         for worker in self.workers:
-            worker.process.terminate()
+            if not worker.ending:
+                worker.tell(signal.SIGTERM)
         for worker in self.workers:
             worker.process.wait()
             worker.close()
@@ -106,8 +115,7 @@ class Supervisor:
         """Passes a signal on: the first ends the workers, a second one lets them cut what they wait for; SIGHUP is theirs alone."""
         self.stopping |= number != signal.SIGHUP
         for worker in self.workers:
-            if worker.process.poll() is None:
-                worker.process.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
+            worker.tell(signal.SIGTERM if number == signal.SIGINT else number)
 
     def run(self) -> int:
         """Starts the workers, and replaces those that end."""

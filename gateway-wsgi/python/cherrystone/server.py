@@ -125,6 +125,8 @@ class HTTPServer:
         self.reuse_port = reuse_port
         self.clear_stats()
         self._engine: Optional[Engine] = None
+        #: It was prepared, and does not serve yet.
+        self._prepared = False
         #: A stop under way, and the thread that it runs in.
         self._ending: Optional[Tuple[Engine, threading.Thread]] = None
         self._lock = threading.RLock()
@@ -197,6 +199,7 @@ class HTTPServer:
             self._bind_addr = bound[0][0]
             self.bound_addresses = [address for addresses in bound for address in addresses]
             self._engine = engine
+            self._prepared = True
             self.ready = True
             self._start_time = time.time()
             _running.add(self)
@@ -204,10 +207,12 @@ class HTTPServer:
     def serve(self) -> None:
         """Serves requests; returns after ``stop``, raises what ``interrupt`` was set to."""
         with self._lock:
-            engine = self._engine
-            if engine is None:
+            if not self._prepared:
                 raise RuntimeError("call prepare first")
-            engine.start()
+            self._prepared = False
+            # There is none if a stop, from a signal perhaps, came before this.
+            if self._engine is not None:
+                self._engine.start()
         # An event in Python, so that signal handlers run.
         self._stopped.wait()
         if self._interrupt is not None:
