@@ -54,6 +54,11 @@ def hold(address: Tuple[str, int]) -> Tuple[socket.socket, Tuple[str, int]]:
     return sock, (host, sock.getsockname()[1])
 
 
+def ignore_interrupts() -> None:
+    """Has a terminal's Ctrl-C, which reaches all processes alike, mean the supervisor alone: one signal is to be one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Worker:
     """One process."""
 
@@ -62,7 +67,7 @@ class Worker:
         alive_end, alive = os.pipe()
         try:
             handles = f"--worker={ready_end},{alive_end}"
-            self.process = subprocess.Popen([*command, handles], pass_fds=(ready_end, alive_end))
+            self.process = subprocess.Popen([*command, handles], pass_fds=(ready_end, alive_end), preexec_fn=ignore_interrupts)
         finally:
             os.close(ready_end)
             os.close(alive_end)

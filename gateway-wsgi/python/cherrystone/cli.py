@@ -60,8 +60,7 @@ def serve(options: argparse.Namespace) -> int:
     served.prepare()
     listen_for_signals(served)
     if options.worker:
-        # A terminal sends Ctrl-C to the supervisor and to its workers alike, and one signal is to be one.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _supervisor.ignore_interrupts()
         _supervisor.report_ready(options.worker, served, options.reload)
     else:
         for address in served.bound_addresses:
