@@ -146,6 +146,11 @@ impl Running {
         self.shared.stop(Clock::new().now() + within);
     }
 
+    /// Ends listening, and lets every connection have one more answer, when it asks: a stop to come will find fewer of them.
+    pub fn leave(&self) {
+        self.shared.leave();
+    }
+
     /// Cuts at once what a stop under way would wait for.
     pub fn cut(&self) {
         self.request_stop(Duration::ZERO);

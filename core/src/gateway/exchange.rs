@@ -34,6 +34,15 @@ impl<'x> Exchange<'x> {
         self.peer
     }
 
+    /// The same exchange, asked by somebody else; for gateways that know better who that is.
+    #[must_use]
+    pub fn seen_as<'y>(self, peer: &'y Peer) -> Exchange<'y>
+    where
+        'x: 'y,
+    {
+        Exchange { port: self.port, intake: self.intake, peer, mount: self.mount }
+    }
+
     /// What TLS knows of who asks; `None` on a plain connection.
     pub fn tls(&mut self) -> Option<&PeerFacts> {
         self.port.parts().0.facts()
