@@ -19,7 +19,7 @@ use super::{FieldSpan, Form, Index, Line};
 use crate::{Limits, Version, ViolationKind as Kind, syntax};
 
 /// Judges a request line, which `octets` begin with; more may follow behind its CRLF.
-#[inline]
+#[inline(always)]
 pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind> {
     let Some(method_len) = octets.iter().position(|&b| !syntax::is_tchar(b)) else { return Err(Kind::RequestLine) };
     match octets[method_len] {
