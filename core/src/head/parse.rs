@@ -23,7 +23,7 @@ use crate::{Limits, Version, ViolationKind as Kind, syntax};
 pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind> {
     let Some(method_len) = octets.iter().position(|&b| !syntax::is_tchar(b)) else { return Err(Kind::RequestLine) };
     match octets[method_len] {
-        b' ' => {}
+        b' ' if method_len > 0 => {}
         b'\r' => return Err(Kind::RequestLine),
         _ => return Err(Kind::Method),
     }
