@@ -21,7 +21,7 @@ use crate::{Limits, Version, ViolationKind as Kind, syntax};
 /// Judges a request line, which `octets` begin with; more may follow behind its CRLF.
 #[inline(always)]
 pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind> {
-    let Some(method_len) = octets.iter().position(|&b| !syntax::is_tchar(b)) else { return Err(Kind::RequestLine) };
+    let Some(method_len) = method_len(octets) else { return Err(Kind::RequestLine) };
     match octets[method_len] {
         b' ' if method_len > 0 => {}
         b'\r' => return Err(Kind::RequestLine),
@@ -45,6 +45,13 @@ pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind>
         version,
         form: Form::of(method, target)?,
     })
+}
+
+/// Where the first octet is that no method has.
+#[inline]
+fn method_len(octets: &[u8]) -> Option<usize> {
+    // By far the most frequent one is known at a glance.
+    if octets.starts_with(b"GET ") { Some(3) } else { octets.iter().position(|&b| !syntax::is_tchar(b)) }
 }
 
 /// `HTTP/` digit `.` digit CRLF, whatever follows.
