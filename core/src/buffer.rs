@@ -186,6 +186,23 @@ impl SendBuf {
         self.bytes.extend_from_slice(data);
     }
 
+    /// Appends what `write` puts into room of `most` bytes, as many as it says.
+    ///
+    /// # Errors
+    /// Those of `write`; nothing is appended then.
+    pub(crate) fn put_with<E>(
+        &mut self,
+        most: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.reclaim(most);
+        let end = self.bytes.len();
+        self.bytes.resize(end + most, 0);
+        let written = write(&mut self.bytes[end..]).map(|n| n.min(most));
+        self.bytes.truncate(end + written.as_ref().map_or(0, |n| *n));
+        written
+    }
+
     /// Bytes of storage held, used or not.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()

@@ -368,13 +368,17 @@ impl Connection {
     }
 
     /// Whether the content that was announced is within the limit; to be asked after `limit_body` and before the
-    /// application sees the request.
+    /// application sees the request. Once the answer is complete, or the connection ends, nothing is left to refuse.
     ///
     /// # Errors
     /// [`Kind::BodyTooLarge`], as `poll` would say for the content.
     pub fn admit(&mut self) -> Result<(), Violation> {
         match self.receive {
-            Receive::Length(left) if left > self.budget => Err(self.violated(Kind::BodyTooLarge, 0)),
+            Receive::Length(left)
+                if left > self.budget && self.reply != Reply::Done && self.closing == Closing::Open =>
+            {
+                Err(self.violated(Kind::BodyTooLarge, 0))
+            }
             _ => Ok(()),
         }
     }
