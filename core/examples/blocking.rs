@@ -106,7 +106,7 @@ pub(crate) fn serve(mut wire: impl Wire, config: &Config) -> io::Result<()> {
                 }
             }
             Ok(Event::NeedInput) => {
-                flush(&mut wire, &mut conn, config, &now, &mut tx)?;
+                flush(&mut wire, &mut conn, config, now, &mut tx)?;
                 let patience = conn.patience(now()).unwrap_or(LOOK_UP);
                 fill(&mut wire, &mut rx, patience)?;
                 date = today();
@@ -114,7 +114,7 @@ pub(crate) fn serve(mut wire: impl Wire, config: &Config) -> io::Result<()> {
             Ok(Event::Upgraded) => {
                 tx.put(rx.unread()); // the protocol "echo"
                 rx.consume(usize::MAX);
-                flush(&mut wire, &mut conn, config, &now, &mut tx)?;
+                flush(&mut wire, &mut conn, config, now, &mut tx)?;
                 match rx.is_closed() {
                     true => conn.end_upgrade(),
                     false => fill(&mut wire, &mut rx, Duration::from_secs(60))?,
@@ -122,7 +122,7 @@ pub(crate) fn serve(mut wire: impl Wire, config: &Config) -> io::Result<()> {
             }
             Ok(Event::NeedResponse) => conn.abort(&env, &mut tx), // not here: every request is answered at its end
             Ok(Event::Shutdown) => {
-                flush(&mut wire, &mut conn, config, &now, &mut tx)?;
+                flush(&mut wire, &mut conn, config, now, &mut tx)?;
                 wire.end()?;
             }
             // `conn.is_cut()` would ask for a reset (SO_LINGER of zero), which std cannot do; no answer here is ever cut.

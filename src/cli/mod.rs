@@ -28,6 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 mod flags;
+mod inspect;
 mod launch;
 mod log;
 mod settings;
@@ -35,6 +36,7 @@ mod values;
 
 pub use crate::server::Backend;
 pub use flags::ServerFlags;
+pub use inspect::Inspect;
 pub use launch::launch;
 #[cfg(feature = "tls")]
 pub use launch::tls;
@@ -55,6 +57,8 @@ pub enum Action {
     PrintConfig(Serve),
     /// Print a completion script, with [`completions`].
     Completions(Shell),
+    /// Say what a recording holds.
+    Inspect(Inspect),
 }
 
 /// A server to start.
@@ -119,6 +123,7 @@ impl Action {
         let command = CommandLine::try_parse_from(arguments)?;
         let arguments = match command.command {
             Some(Command::Completions { shell }) => return Ok(Self::Completions(shell)),
+            Some(Command::Inspect(inspect)) => return Ok(Self::Inspect(inspect)),
             Some(Command::Serve(arguments)) => *arguments,
             None => command.serve,
         };
@@ -196,7 +201,7 @@ fn name(value: impl ValueEnum) -> String {
     name = "cherrystone",
     version,
     propagate_version = true,
-    override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+    override_usage = USAGE,
     after_help = EXAMPLES,
     help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     args_conflicts_with_subcommands = true,
@@ -211,6 +216,10 @@ struct CommandLine {
     serve: ServeArguments,
 }
 
+const USAGE: &str = "\
+cherrystone [serve] <DIR|--hello> [OPTIONS]
+       cherrystone inspect <FILE|->   (what a recorded client sent; --help shows its options)";
+
 const EXAMPLES: &str = "\
 Examples:
   cherrystone --hello
@@ -222,7 +231,7 @@ enum Command {
     /// Serve a directory, or a greeting, over HTTP/1.1
     #[command(
         hide = true,
-        override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+        override_usage = USAGE,
         after_help = EXAMPLES,
         help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
         arg_required_else_help = true
@@ -234,6 +243,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Say what a recorded client sent: heads, framing, content and rules broken, each with its offset
+    ///
+    /// Exits with 0 if no rule was broken, 1 if one was, 2 if the recording cannot be read.
+    #[command(hide = true)]
+    Inspect(Inspect),
 }
 
 #[derive(Args)]
