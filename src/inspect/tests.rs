@@ -210,7 +210,7 @@ fn lines_of_json_are_what_the_schema_says() {
         }
     }
     let kinds: BTreeSet<_> =
-        schema["$defs"].as_object().unwrap().keys().cloned().filter(|name| name != "fields").collect();
+        schema["$defs"].as_object().unwrap().keys().filter(|name| *name != "fields").cloned().collect();
     assert_eq!(seen, kinds);
     let names: BTreeSet<_> = schema["$defs"]["violation"]["properties"]["kind"]["enum"]
         .as_array()
