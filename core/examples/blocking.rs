@@ -10,12 +10,13 @@
 //! 2. Output is written before input is waited for: the client may be waiting for it.
 //! 3. `Shutdown` ends our side only. The socket is dropped at `Closed`, so that the client can read the last answer.
 
-use std::error::Error;
+use core::error::Error;
+use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::{self, Duration, SystemTime};
+use std::time::{self, SystemTime};
 
 use cherrystone_core::{Config, Connection, Date, Env, Event, HeadBuf, Instant, Misuse, RecvBuf, SendBuf, Size};
 

@@ -114,6 +114,7 @@ fn a_line_that_reads_octet_by_octet() {
 #[test]
 fn without_std_in_a_fixed_arena() {
     let program = fixed_arena::build(None).unwrap();
+    fixed_arena::fills(&fixed_arena::Program(program.clone()));
     judge_small("fixed arena", "arena.example", &fixed_arena::Program(program), 3072, 4);
 }
 
