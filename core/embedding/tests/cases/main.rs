@@ -3,6 +3,7 @@
 //! Each example is compiled into this test and started as its `main` starts it, at a port that the system chooses; then every case is
 //! played. The simulator is played in simulated time, the driver of io_uring by the kernel and by a queue in memory.
 #![cfg(unix)]
+#![allow(clippy::duplicate_mod, reason = "each example is a program of its own, and they share the application")]
 
 mod fixed_arena;
 mod judged;
