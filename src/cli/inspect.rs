@@ -32,6 +32,9 @@ pub struct Inspect {
     /// Content of a request, or none (1G)
     #[arg(long, value_name = "BYTES", value_parser = values::body)]
     max_body: Option<u64>,
+    /// Show this
+    #[arg(short, long, action = clap::ArgAction::HelpLong)]
+    help: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
