@@ -36,7 +36,7 @@ fn show(inspect: &Inspect) -> ExitCode {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(2),
         Err(error) => {
-            eprintln!("cherrystone: {error}");
+            eprintln!("cherrystone: {}", cli::plain(&error.to_string()));
             ExitCode::from(2)
         }
     }

@@ -28,6 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 mod config;
+mod directory;
 mod flags;
 mod inspect;
 mod launch;
@@ -38,6 +39,7 @@ mod signals;
 mod values;
 
 pub use crate::server::Backend;
+use directory::FilesFlags;
 pub use flags::ServerFlags;
 pub use inspect::Inspect;
 pub use launch::launch;
@@ -143,7 +145,7 @@ impl Action {
         if let Err(error) = settings.config.check() {
             return Err(CommandLine::command().error(ErrorKind::ValueValidation, error));
         }
-        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files_options()));
+        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files.options()));
         let serve = Serve {
             what,
             bind: arguments.bind,
@@ -374,42 +376,6 @@ struct ServeArguments {
     files: FilesFlags,
     #[command(flatten)]
     server: ServerFlags,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Files")]
-struct FilesFlags {
-    /// The file that stands for its directory (index.html)
-    #[arg(long, hide_short_help = true, value_name = "NAME", conflicts_with = "hello")]
-    index: Option<String>,
-    /// Show the names in directories without an index
-    #[arg(long, conflicts_with = "hello")]
-    listing: bool,
-    /// Serve names that begin with a dot
-    #[arg(long, hide_short_help = true, conflicts_with = "hello")]
-    dot_files: bool,
-    /// Follow symbolic links out of DIR
-    #[arg(long, hide_short_help = true, conflicts_with = "hello")]
-    follow_links: bool,
-}
-
-impl ServeArguments {
-    fn files_options(&self) -> files::Options {
-        let mut options = files::Options::default();
-        if let Some(index) = &self.files.index {
-            options.index = Some(index.clone());
-        }
-        if self.files.listing {
-            options.listing = files::Listing::On;
-        }
-        if self.files.dot_files {
-            options.dot_files = files::DotFiles::Serve;
-        }
-        if self.files.follow_links {
-            options.symlinks = files::Symlinks::Anywhere;
-        }
-        options
-    }
 }
 
 #[cfg(test)]
