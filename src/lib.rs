@@ -14,8 +14,10 @@
 //! ```
 //!
 //! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
-//! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
-//! With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with the feature `tracing` a server also tells the program's subscriber what happens.
+//! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, `cli` is the command line, and
+//! [`inspect`] looks at recordings instead of connections.
+//! With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with the feature `tracing` a server
+//! also tells the program's subscriber what happens.
 
 pub mod access_log;
 #[cfg(feature = "cli")]
@@ -25,6 +27,7 @@ pub mod files;
 pub mod forwarded;
 pub mod gateways;
 mod handle;
+pub mod inspect;
 pub mod metrics;
 mod observers;
 pub mod server;
