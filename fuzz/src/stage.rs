@@ -47,7 +47,8 @@ impl<'a> Arbitrary<'a> for Talk {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let rules = u.int_in_range(0..=1)?;
         let (up, down, version) = (u.arbitrary()?, u.arbitrary()?, u.arbitrary()?);
-        let damage = if u.ratio(1, 4)? { Some((u.arbitrary::<u16>()? % 2_000, u.int_in_range(1..=255)?)) } else { None };
+        let damage =
+            if u.ratio(1, 4)? { Some((u.arbitrary::<u16>()? % 2_000, u.int_in_range(1..=255)?)) } else { None };
         Ok(Self { traffic: Traffic::from_dice(u.bytes(u.len())?), rules, up, down, version, damage })
     }
 }
