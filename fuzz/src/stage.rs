@@ -187,21 +187,23 @@ fn secured(talk: &Talk, config: &Config) -> Log {
             }
         }
         idle = if moved { 0 } else { idle + 1 };
-        match () {
-            () if log.is_over && idle >= IDLE => return log,
-            () if idle < IDLE => {}
-            () if !leaves => {
-                leaves = true;
-                client.send_close_notify();
-                idle = 0;
-            }
-            () if !ended => {
-                ended = true;
-                let _ = link.close();
-                idle = 0;
-            }
-            () => panic!("no end: {link:?}, {log:?}"),
+        if idle < IDLE {
+            continue;
         }
+        if log.is_over {
+            return log;
+        }
+        // Nothing moves any more: first the client says goodbye, then its side of the wire ends.
+        if !leaves {
+            leaves = true;
+            client.send_close_notify();
+        } else if !ended {
+            ended = true;
+            let _ = link.close();
+        } else {
+            break;
+        }
+        idle = 0;
     }
     panic!("no end: {link:?}, {log:?}");
 }
