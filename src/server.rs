@@ -14,10 +14,15 @@
 //! }
 //! ```
 //!
+//! Whoever has threads that may block lends them through an [`executor`](Server::executor); whoever wants none at all turns an
+//! [`event_loop`](Server::event_loop).
+//!
 //! Invariants:
 //! 1. An address is bound when `bind` returns, so its real port is known, and a failure is reported before anything runs.
 //! 2. A stop that is asked for before, while or after the server runs takes effect once, and a second one changes nothing but that
 //!    it may come sooner.
+
+mod threads;
 
 use std::fmt;
 use std::io;
@@ -27,7 +32,10 @@ use std::time::Duration;
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
 use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Options, bind};
-use cherrystone_threads::{Door, Observer, Running, Settings, Snapshot, Stages, Stopped};
+use cherrystone_threads::workers::Executor;
+use cherrystone_threads::{
+    Clock, Door, Job, Observer, Running, Settings, Shared, Snapshot, Stages, Stopped, crew as crew_of,
+};
 
 use crate::access_log::AccessLog;
 use crate::observers::Observers;
@@ -49,6 +57,7 @@ pub struct Server {
     settings: Settings,
     options: Options,
     backend: Backend,
+    crew: Option<Arc<dyn Executor<Job>>>,
     listeners: Vec<Listener>,
     stages: Option<Stages>,
     server_name: String,
@@ -98,6 +107,7 @@ impl Server {
             settings: Settings::default(),
             options: Options::default(),
             backend: Backend::default(),
+            crew: None,
             listeners: Vec::new(),
             stages: None,
             server_name: "localhost".into(),
@@ -205,7 +215,24 @@ impl Server {
     ///
     /// # Errors
     /// There is no address, the settings cannot work, or no thread is left.
-    pub fn start(mut self) -> Result<Arc<Running>, ServerError> {
+    pub fn start(self) -> Result<Arc<Running>, ServerError> {
+        let start = match self.backend {
+            Backend::Threads => cherrystone_threads::start_on,
+            Backend::Mio => cherrystone_mio::start_on,
+        };
+        let (handle, gateway, crew) = (self.handle(), Arc::clone(&self.gateway), self.crew.clone());
+        let (doors, settings) = self.prepare()?;
+        let crew = crew.map_or_else(|| crew_of(&settings), Ok).map_err(ServerError::Start)?;
+        let running = Arc::new(start(crew, doors, gateway, settings).map_err(ServerError::Start)?);
+        let mut state = handle.state();
+        state.running = Arc::downgrade(&running);
+        state.request_stop();
+        drop(state);
+        Ok(running)
+    }
+
+    /// Everything that a backend needs, the gateway aside.
+    fn prepare(mut self) -> Result<(Vec<Door>, Settings), ServerError> {
         if self.listeners.is_empty() {
             return Err(ServerError::NoAddress);
         }
@@ -227,19 +254,7 @@ impl Server {
             endpoint.secured = self.stages.is_some();
             Door { listener: Arc::new(listener), endpoint: Arc::new(endpoint), stages: self.stages.clone() }
         });
-        let start = match self.backend {
-            Backend::Threads => cherrystone_threads::start,
-            Backend::Mio => cherrystone_mio::start,
-        };
-        let running = start(doors.collect(), self.gateway, self.settings).map_err(ServerError::Start)?;
-        let running = Arc::new(running);
-        let mut state = self.handle.state();
-        state.running = Arc::downgrade(&running);
-        if let Some(within) = state.stop {
-            running.request_stop(within);
-        }
-        drop(state);
-        Ok(running)
+        Ok((doors.collect(), self.settings))
     }
 
     /// Serves until it is stopped through its [`handle`](Self::handle).
@@ -264,16 +279,27 @@ pub struct Handle {
 struct State {
     /// Not to be kept alive by its handles, since dropping it is a way to end it.
     running: Weak<Running>,
+    /// The same for a server that is turned by hand.
+    turned: Weak<Shared>,
     /// How long requests under way may take, once a stop was asked for.
     stop: Option<Duration>,
     interrupt: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl State {
+    /// The nearest end counts.
+    fn bring_nearer(&mut self, within: Duration) {
+        self.stop = Some(self.stop.map_or(within, |stop| stop.min(within)));
+    }
+
     /// Lets a server that runs know of a stop that was asked for.
     fn request_stop(&self) {
-        if let (Some(running), Some(within)) = (self.running.upgrade(), self.stop) {
+        let Some(within) = self.stop else { return };
+        if let Some(running) = self.running.upgrade() {
             running.request_stop(within);
+        }
+        if let Some(turned) = self.turned.upgrade() {
+            turned.stop(Clock::look() + within);
         }
     }
 }
@@ -290,7 +316,8 @@ impl Handle {
     pub fn stop(&self, within: Duration) -> Stopped {
         let running = {
             let mut state = self.state();
-            state.stop.get_or_insert(within);
+            state.bring_nearer(within);
+            state.request_stop();
             self.shared.1.notify_all();
             state.running.upgrade()
         };
@@ -300,15 +327,19 @@ impl Handle {
     /// Asks the server to end, and returns at once; for signal handlers.
     pub fn request_stop(&self, within: Duration) {
         let mut state = self.state();
-        state.stop.get_or_insert(within);
+        state.bring_nearer(within);
         state.request_stop();
         self.shared.1.notify_all();
     }
 
     /// Cuts what a stop under way still waits for.
     pub fn cut(&self) {
-        if let Some(running) = self.running() {
+        let (running, turned) = self.upgrade();
+        if let Some(running) = running {
             running.cut();
+        }
+        if let Some(turned) = turned {
+            turned.cut();
         }
     }
 
@@ -323,7 +354,8 @@ impl Handle {
 
     /// The counters now; `None` if the server does not run.
     pub fn stats(&self) -> Option<Snapshot> {
-        self.running().map(|running| running.stats())
+        let (running, turned) = self.upgrade();
+        running.map(|running| running.stats()).or_else(|| turned.map(|turned| turned.stats.snapshot()))
     }
 
     /// Lets the server run until a stop is asked for, and ends it then.
@@ -345,8 +377,10 @@ impl Handle {
         }
     }
 
-    fn running(&self) -> Option<Arc<Running>> {
-        self.state().running.upgrade()
+    /// Whichever there is; the lock is free again, for the last reference may end the server.
+    fn upgrade(&self) -> (Option<Arc<Running>>, Option<Arc<Shared>>) {
+        let state = self.state();
+        (state.running.upgrade(), state.turned.upgrade())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -34,7 +34,8 @@ impl EventLoop {
     pub(crate) fn progress(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
         client.link.wake(&mut self.pool);
         let before = client.link.conn.consumed();
-        let is_waiting = client.ongoing.is_none() && self.slots[key].readable;
+        let wants_input = client.ongoing.as_ref().is_none_or(|ongoing| ongoing.reads_input());
+        let is_waiting = wants_input && self.slots[key].readable;
         if is_waiting && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
             self.take_in(key, client)?;
         }

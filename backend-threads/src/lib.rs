@@ -34,7 +34,7 @@ pub use job::{Desk, Job, Task};
 pub use observer::{ErrorBody, Observer, Record, refuse};
 pub use passing::{Passed, pass};
 pub use port::BlockingPort;
-pub use running::{Running, Stopped, crew, start};
+pub use running::{Running, Stopped, crew, start, start_on};
 pub use shared::{Door, FAILED_LINGER, LAST_LINGER, Settings, Shared, Stages};
 pub use stats::{Count, Snapshot, Stats, Violations};
 pub use timers::{Armed, GRAIN, Timers};

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::deferred::{Answer, Slot};
-use super::{ChunkOut, Failure, Payload, Progress, Upgrade};
+use super::{ChunkOut, Dialogue, Failure, Intake, Payload, Progress, Talk, Turn, Upgrade};
 use crate::{Env, Event, Link, Size, Status};
 use alloc::boxed::Box;
 
@@ -27,6 +27,7 @@ enum Kind {
     File(File, Range<u64>, Way),
     Source(Box<dyn super::Source>),
     Deferred(Arc<Slot>),
+    Dialogue(Box<Conversation>),
     Upgrade(Box<dyn Upgrade>),
 }
 
@@ -48,6 +49,13 @@ pub enum Content<'o> {
     File(&'o File, Range<u64>),
 }
 
+/// A dialogue, and content that was collected for it.
+struct Conversation {
+    dialogue: Box<dyn Dialogue>,
+    intake: Intake,
+    waits_for_input: bool,
+}
+
 /// What an ongoing answer waits for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advance {
@@ -55,7 +63,7 @@ pub enum Advance {
     Room,
     /// For its waker.
     Waker,
-    /// For bytes from the client, or its waker: an upgraded protocol.
+    /// For bytes from the client, or its waker: an upgraded protocol, or a dialogue that wants more content.
     Input,
     /// For nothing: the answer is complete, or was given up and the connection ends.
     Finished,
@@ -79,6 +87,10 @@ impl Ongoing {
         Self(Kind::Deferred(slot))
     }
 
+    pub(crate) fn dialogue(dialogue: Box<dyn Dialogue>, intake: Intake) -> Self {
+        Self(Kind::Dialogue(Box::new(Conversation { dialogue, intake, waits_for_input: false })))
+    }
+
     pub(crate) fn upgrade(next: Box<dyn Upgrade>) -> Self {
         Self(Kind::Upgrade(next))
     }
@@ -86,8 +98,15 @@ impl Ongoing {
     /// Moves on until the output holds `mark` octets, or there is nothing to do now.
     pub fn advance(&mut self, link: &mut Link, env: &Env<'_>, mark: usize, waker: &Waker) -> Advance {
         let moved = self.step(link, env, mark, waker);
-        // What failed is the application's or a file's fault; the client sees that the answer is incomplete.
-        moved.unwrap_or_else(|_| self.give_up(link, env))
+        moved.unwrap_or_else(|failure| match failure {
+            Failure::Violation(violation) => {
+                link.conn.refuse(env, violation, &mut link.tx);
+                link.conn.end_upgrade();
+                Advance::Finished
+            }
+            // What failed is the application's or a file's fault.
+            _ => self.give_up(link, env),
+        })
     }
 
     /// Ends the answer where it is, so that the client sees that it is incomplete.
@@ -97,14 +116,18 @@ impl Ongoing {
         Advance::Finished
     }
 
-    /// Whether this is another protocol that reads what the client sends.
-    pub fn is_upgrade(&self) -> bool {
-        matches!(self.0, Kind::Upgrade(_))
+    /// Whether this reads what the client sends now: another protocol, or a dialogue that wants more content.
+    pub fn reads_input(&self) -> bool {
+        match &self.0 {
+            Kind::Upgrade(_) => true,
+            Kind::Dialogue(conversation) => conversation.waits_for_input,
+            _ => false,
+        }
     }
 
     /// Whether it may wait for its waker, so that the backend has to have one.
     pub fn needs_waker(&self) -> bool {
-        matches!(self.0, Kind::Source(_) | Kind::Deferred(_) | Kind::Upgrade(_))
+        matches!(self.0, Kind::Source(_) | Kind::Deferred(_) | Kind::Dialogue(_) | Kind::Upgrade(_))
     }
 
     /// What may go to the socket past the output of `link`: content of known length, where there is no stage. A backend that sends
@@ -193,6 +216,19 @@ impl Ongoing {
                         }
                     }
                 },
+                Kind::Dialogue(conversation) => {
+                    let Conversation { dialogue, intake, waits_for_input } = &mut **conversation;
+                    let mut talk = Talk::new(link, env, intake, mark);
+                    let turn = dialogue.turn(&mut talk, waker)?;
+                    *waits_for_input = talk.waits_for_input();
+                    match turn {
+                        Turn::Later if link.tx.len() >= mark => return Ok(Advance::Room),
+                        Turn::Later if *waits_for_input => return Ok(Advance::Input),
+                        Turn::Later => return Ok(Advance::Waker),
+                        Turn::End(trailers) => return finish(link, &trailers),
+                        Turn::Upgrade(next) => *self = Self::upgrade(next),
+                    }
+                }
                 Kind::Upgrade(_) => {}
             }
         }
@@ -267,6 +303,7 @@ impl core::fmt::Debug for Kind {
             Self::File(..) => "File",
             Self::Source(_) => "Source",
             Self::Deferred(_) => "Deferred",
+            Self::Dialogue(_) => "Dialogue",
             Self::Upgrade(_) => "Upgrade",
         })
     }
