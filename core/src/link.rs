@@ -287,6 +287,8 @@ impl Secure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
+
     use crate::{Config, Event, Instant};
 
     /// Passes octets on, and fails at a zero.
