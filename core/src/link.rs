@@ -286,9 +286,9 @@ impl Secure {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use alloc::vec::Vec;
 
+    use super::*;
     use crate::{Config, Event, Instant};
 
     /// Passes octets on, and fails at a zero.
@@ -349,7 +349,7 @@ mod tests {
         let mut link = Link::new(&env, Some(Box::new(Fragile)));
         link.tx.put(&[b'x'; 50]);
         link.farewell();
-        let mut sent = Vec::new();
+        let mut sent = alloc::vec::Vec::new();
         while let Ok(out) = link.outgoing()
             && !out.is_empty()
             && sent.len() < 100
