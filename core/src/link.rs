@@ -286,8 +286,6 @@ impl Secure {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::{Config, Event, Instant};
 
