@@ -161,8 +161,9 @@ impl EventLoop {
             }
         }
         self.events = events;
-        self.accept();
+        // Who is here already goes before newcomers.
         self.read_notes();
+        self.accept();
         self.look_at_timers();
         if self.desk.shared.is_leaving() {
             self.close_doors();

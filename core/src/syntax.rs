@@ -187,11 +187,17 @@ fn is_any_authority(bytes: &[u8]) -> bool {
             is_ip_literal(&rest[..end]) && matches!(&rest[end + 1..], [] | [b':', ..]) && is_port_part(&rest[end + 1..])
         }),
         _ => {
-            let host = memchr::memchr(b':', bytes).unwrap_or(bytes.len());
-            !bytes[..host].is_empty()
-                && all(&bytes[..host], HOST)
-                && percents_are_pairs(&bytes[..host])
-                && is_port_part(&bytes[host..])
+            // A port is looked for from the end, where its few digits are.
+            let digits = bytes.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
+            let (host, port) = match &bytes[..bytes.len() - digits] {
+                [host @ .., b':'] => (host, &bytes[host.len()..]),
+                _ => (bytes, &[][..]),
+            };
+            let classes = common(host);
+            !host.is_empty()
+                && classes & HOST != 0
+                && (classes & UNESCAPED != 0 || percents_are_pairs(host))
+                && is_port_part(port)
         }
     }
 }

@@ -146,8 +146,9 @@ impl Parker {
                 self.doors.note(token);
             }
         }
-        self.accept();
+        // Who is here already goes before newcomers.
         self.read_notes();
+        self.accept();
         self.look_at_timers();
         if self.shared().is_leaving() {
             self.close_doors();

@@ -271,6 +271,14 @@ impl Connection {
         self.offset
     }
 
+    /// Content of announced length that was not reported yet; `None` if no length was announced.
+    pub fn announced(&self) -> Option<u64> {
+        match self.receive {
+            Receive::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
     /// How long until the deadline, at least zero; for drivers whose sockets take a time-out.
     pub fn patience(&self, now: Instant) -> Option<Duration> {
         self.deadline().map(|deadline| deadline.at.since(now))
