@@ -15,7 +15,7 @@
 //!
 //! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
 //! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
-//! With the feature `tracing` a server also tells the program's subscriber what happens.
+//! With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with the feature `tracing` a server also tells the program's subscriber what happens.
 
 pub mod access_log;
 #[cfg(feature = "cli")]
@@ -25,6 +25,8 @@ pub mod files;
 pub mod gateways;
 mod observers;
 pub mod server;
+#[cfg(feature = "http")]
+pub mod service;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "tracing")]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use cherrystone_core::gateway::{Failure, Peer};
-use cherrystone_core::{Cause, Head, Violation};
+use cherrystone_core::{Cause, Head, StageError, Violation};
 
 use crate::{ErrorBody, Observer, Record};
 
@@ -35,6 +35,10 @@ impl Observer for Observers {
             let own = observer.violated(violation, unread, peer);
             body.or(own)
         })
+    }
+
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        self.0.iter().for_each(|observer| observer.unsecured(error, peer));
     }
 
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {

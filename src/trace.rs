@@ -10,7 +10,7 @@
 use std::io::{self, ErrorKind};
 
 use cherrystone_core::gateway::{Failure, Peer};
-use cherrystone_core::{Cause, Head, Violation};
+use cherrystone_core::{Cause, Head, StageError, Violation};
 use cherrystone_threads::sockets::LocalAddr;
 use tracing::{debug, error, info, warn};
 
@@ -33,6 +33,10 @@ impl Observer for Trace {
     fn violated(&self, violation: Violation, _: &[u8], peer: &Peer) -> Option<ErrorBody> {
         debug!(peer = %peer.address, %violation, "a client broke a rule");
         None
+    }
+
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        debug!(peer = %peer.address, %error, "TLS failed");
     }
 
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {

@@ -45,6 +45,8 @@ pub struct EventLoop {
     /// Storage of requests that were answered; in boxes, since it travels in them.
     #[allow(clippy::vec_box)]
     pub(crate) requests: Vec<Box<Request>>,
+    /// Requests that were handled here and are not counted yet.
+    pub(crate) handled: u64,
     /// Connections whose turn ended before they were done.
     unfinished: Vec<usize>,
     expired: Vec<(usize, Armed)>,
@@ -107,6 +109,7 @@ impl EventLoop {
             clock: Clock::new(),
             pool: Pool::default(),
             requests: Vec::new(),
+            handled: 0,
             unfinished: Vec::new(),
             expired: Vec::new(),
             stopping: false,
@@ -293,6 +296,7 @@ impl EventLoop {
             next = self.attempt(key, &mut client);
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
         }
+        self.count_requests();
         client.count_traffic(&self.desk.shared);
         match next {
             Next::Wait => {

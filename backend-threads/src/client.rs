@@ -11,6 +11,7 @@ use cherrystone_core::{Cause, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
 use crate::guard::guarded;
+use crate::observer::tell;
 use crate::shared::{LAST_MOMENT, Shared};
 use crate::sockets::{PeerAddr, Stream};
 use crate::stats::Count;
@@ -208,15 +209,16 @@ impl Client {
 
     /// Takes notice of a stage that has failed since the last call: counts it, and forgets what can no longer be answered.
     pub fn note_failure(&mut self, shared: &Shared) -> bool {
-        let failed = self.link.take_failure().is_some();
-        if failed {
+        let failure = self.link.take_failure();
+        if let Some(error) = failure {
             shared.stats.add(Count::StageFailures);
+            tell(shared, |observer| observer.unsecured(error, &self.peer));
             self.record(shared);
             self.request = None;
             let ongoing = self.ongoing.take();
             guarded(|| drop(ongoing));
         }
-        failed
+        failure.is_some()
     }
 
     /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.

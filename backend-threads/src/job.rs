@@ -15,6 +15,7 @@ use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
 use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
+use crate::passing::Passed;
 use crate::port::BlockingPort;
 use crate::shared::Shared;
 use crate::stats::Count;
@@ -256,12 +257,22 @@ impl Job {
     fn pull(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
         let Task::Serve(waker) = &self.task else { return Ok(None) };
         let shared = &self.desk.shared;
-        let Client { link, stream, ongoing, .. } = &mut *self.client;
-        while let Some(more) = ongoing {
+        while self.client.ongoing.is_some() {
             if shared.is_stopping() {
-                link.conn.retire();
+                self.client.link.conn.retire();
             }
-            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker());
+            let passed = self.client.pass(&clock.env(&shared.settings.config))?;
+            let Client { link, stream, ongoing, .. } = &mut *self.client;
+            let Some(more) = ongoing else { break };
+            let advance = match passed {
+                None => more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker()),
+                Some(Passed::Finished) => Advance::Finished,
+                Some(Passed::More) => Advance::Room,
+                Some(Passed::Blocked) => {
+                    BlockingPort::new(link, stream, clock, shared).await_room()?;
+                    Advance::Room
+                }
+            };
             match advance {
                 Advance::Finished => {
                     *ongoing = None;

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Answered, Failure, Peer};
-use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, Status, Violation};
+use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, StageError, Status, Violation};
 
 use crate::client::{Client, Request};
 use crate::clock::Clock;
@@ -40,6 +40,11 @@ pub trait Observer: Send + Sync {
     fn violated(&self, violation: Violation, unread: &[u8], peer: &Peer) -> Option<ErrorBody> {
         let _ = (violation, unread, peer);
         None
+    }
+
+    /// TLS came to nothing: the client speaks none, or another kind, or trusts nobody here, or sent what is damaged.
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        let _ = (error, peer);
     }
 
     /// A handler gave up.

@@ -198,3 +198,18 @@ fn a_silent_peer_is_listened_to_for_five_seconds_and_one_that_sends_on_for_thirt
         assert_eq!(ended, Some(if sends_on { 30 } else { 5 }));
     }
 }
+
+/// Files that campaigns have found; one that is named after its fault says in `fuzz/regressions/README.md` what it was.
+#[test]
+fn files_that_campaigns_found_fail_no_more() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions");
+    let mut played = 0;
+    for (target, run) in cherrystone_oracles::targets::ALL {
+        let Ok(files) = std::fs::read_dir(folder.join(target)) else { continue };
+        for file in files {
+            run(&std::fs::read(file.unwrap().path()).unwrap());
+            played += 1;
+        }
+    }
+    assert!(played > 0, "no file was found in {}", folder.display());
+}

@@ -61,7 +61,7 @@ fn run(
     let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options);
     #[cfg(feature = "tls")]
     let tls = match &settings.tls {
-        Some(files) => Some(tls(crate::tls::Identity::files(&files.cert, &files.key), &files.policy)?),
+        Some(settings) => Some(secured(settings)?),
         None => None,
     };
     #[cfg(feature = "tls")]
@@ -125,8 +125,21 @@ fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_lo
 /// A file that cannot be used, by name and reason.
 #[cfg(feature = "tls")]
 pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<crate::Tls, crate::TlsError> {
-    use super::{ClientCertificates, TlsVersion};
-    use crate::tls::{ClientAuth, Pem, Version};
+    recipe(identity, policy).build()
+}
+
+#[cfg(feature = "tls")]
+fn secured(settings: &super::TlsSettings) -> Result<crate::Tls, Box<dyn Error>> {
+    let mut identities = settings.identities.iter().map(|files| crate::tls::Identity::files(&files.cert, &files.key));
+    let default = identities.next().ok_or("TLS needs a certificate")?;
+    let recipe = recipe(default, &settings.policy);
+    Ok(identities.fold(recipe, crate::tls::TlsBuilder::also).build()?)
+}
+
+#[cfg(feature = "tls")]
+fn recipe(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> crate::tls::TlsBuilder {
+    use super::{ClientCertificates, PlainRequests, TlsVersion};
+    use crate::tls::{ClientAuth, Pem, PlainHttp, Version};
 
     let clients = match &policy.clients {
         ClientCertificates::Ignored => ClientAuth::None,
@@ -137,7 +150,11 @@ pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<
         TlsVersion::V1_2 => Version::V1_2,
         TlsVersion::V1_3 => Version::V1_3,
     };
-    crate::Tls::builder(identity).clients(clients).min_version(min).build()
+    let plain_http = match policy.plain_http {
+        PlainRequests::Refused => PlainHttp::Refuse,
+        PlainRequests::Redirected => PlainHttp::Redirect,
+    };
+    crate::Tls::builder(identity).clients(clients).min_version(min).plain_http(plain_http)
 }
 
 /// Reads the certificates again at each SIGHUP, and says so if that fails.
@@ -146,9 +163,10 @@ fn reload_at_signal(tls: crate::Tls) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP])?;
     std::thread::Builder::new().name("cherrystone-hup".into()).spawn(move || {
         for _ in signals.forever() {
-            if let Err(error) = tls.reload() {
+            match tls.reload() {
+                Ok(()) => tracing::info!("certificates read again"),
                 // Whoever has closed standard error does not want to know.
-                let _ = writeln!(io::stderr(), "the certificates stay as they were: {error}");
+                Err(error) => drop(writeln!(io::stderr(), "the certificates stay as they were: {error}")),
             }
         }
     })?;
