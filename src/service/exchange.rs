@@ -11,8 +11,8 @@ use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use ::http::response::Parts;
 use ::http::HeaderMap;
+use ::http::response::Parts;
 use bytes::Bytes;
 use cherrystone_core::Size;
 

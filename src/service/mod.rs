@@ -63,7 +63,7 @@ use cherrystone_core::{Framing, Head, Status};
 use tower_service::Service;
 
 pub use body::{Body, BodyError};
-pub use tunnel::{OnUpgrade, Upgraded, UpgradeError};
+pub use tunnel::{OnUpgrade, UpgradeError, Upgraded};
 
 /// Octets that are buffered for a service, or for a client, before one waits for the other.
 pub const MARK: usize = 64 << 10;
@@ -122,7 +122,10 @@ where
         let service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let is_head = head.method() == "HEAD";
         let done = exchange.converse(Box::new(conversation::Conversation::new(Arc::clone(&shared), tunnel)));
-        (self.spawn)(Box::pin(work::Spawned::new(work::answer(service, request, is_head, Arc::clone(&shared)), shared)));
+        (self.spawn)(Box::pin(work::Spawned::new(
+            work::answer(service, request, is_head, Arc::clone(&shared)),
+            shared,
+        )));
         Ok(done)
     }
 }

@@ -120,17 +120,15 @@ fn turn(
 }
 
 /// Runs wrk, and says how many requests were answered.
-fn wrk(
-    scenario: &Scenario,
-    arguments: &Arguments,
-    address: SocketAddr,
-    seconds: u32,
-) -> Result<f64, Box<dyn Error>> {
+fn wrk(scenario: &Scenario, arguments: &Arguments, address: SocketAddr, seconds: u32) -> Result<f64, Box<dyn Error>> {
     let mut script = tempfile::NamedTempFile::new()?;
     script.write_all(scenario.script.as_bytes())?;
     let mut command = Command::new("taskset");
     command.args(["-c", CLIENT_CPU, "wrk", "-t1", "-c", &arguments.connections.to_string()]);
-    command.args(["-d", &format!("{seconds}s"), "-s"]).arg(script.path()).arg(format!("http://{address}{}", scenario.path));
+    command
+        .args(["-d", &format!("{seconds}s"), "-s"])
+        .arg(script.path())
+        .arg(format!("http://{address}{}", scenario.path));
     let output = command.output().map_err(|error| format!("wrk is needed: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if let Some(trouble) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {

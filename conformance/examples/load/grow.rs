@@ -77,7 +77,12 @@ fn connections(set_up: SetUp, figures: &mut Figures) -> Result<(), Box<dyn Error
         }
         std::thread::sleep(Duration::from_millis(500));
         if n == 10_000 {
-            figures.note("octets-idle-connection", set_up, n, (memory(server.pid())? - before) / others.len() as f64)?;
+            figures.note(
+                "octets-idle-connection",
+                set_up,
+                n,
+                (memory(server.pid())? - before) / others.len() as f64,
+            )?;
         }
         let rounds = 20_000 / active.len();
         let us = cost(&server, rounds, || round(&mut active, &plain, &mut room))? / active.len() as f64;

@@ -71,7 +71,12 @@ fn panel<'d>(
     writeln!(out, "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", bottom + 32.0)?;
     for part in [0.5, 1.0] {
         let figure = most / 1.1 * part;
-        writeln!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{figure:.1}</text>", left - 4.0, y(figure) + 4.0)?;
+        writeln!(
+            out,
+            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{figure:.1}</text>",
+            left - 4.0,
+            y(figure) + 4.0
+        )?;
     }
     for ((i, ((_, set_up), points)), colour) in curves.enumerate().zip(COLOURS) {
         let mut path = String::new();

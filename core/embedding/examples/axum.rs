@@ -81,7 +81,10 @@ pub(crate) fn app(shared: Shared) -> Router {
         .route("/peer", get(|Extension(peer): Extension<Peer>| async move { peer.address.to_string() }))
         .route("/early", post(|| async { "not read\n" }))
         .route("/forever", get(forever))
-        .route("/given-up", get(|State(shared): State<Shared>| async move { shared.given_up.load(Ordering::SeqCst).to_string() }))
+        .route(
+            "/given-up",
+            get(|State(shared): State<Shared>| async move { shared.given_up.load(Ordering::SeqCst).to_string() }),
+        )
         .route("/panic", get(panic))
         .route("/tunnel", any(tunnel))
         .with_state(shared)

@@ -141,13 +141,7 @@ impl Rustls {
 }
 
 /// Serves one client until the connection is over.
-fn serve(
-    mut stream: TcpStream,
-    gateway: &dyn Gateway,
-    config: &Config,
-    peer: Peer,
-    stage: Rustls,
-) -> io::Result<()> {
+fn serve(mut stream: TcpStream, gateway: &dyn Gateway, config: &Config, peer: Peer, stage: Rustls) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(LOOK_UP))?;
     let (mut clock, waker) = (Clock::default(), Waker::from(Arc::new(Unpark(thread::current()))));

@@ -87,7 +87,8 @@ fn check_sequence(wire: &port::Wire) {
     // A refusal of what never became a request may be left; of a HEAD request it has no content.
     if !rest.is_empty() {
         let refused = [false, true].map(|mute| replies::read(rest, mute));
-        let fits = refused.iter().flatten().any(|(reply, behind)| reply.lists("Connection", "close") && behind.is_empty());
+        let fits =
+            refused.iter().flatten().any(|(reply, behind)| reply.lists("Connection", "close") && behind.is_empty());
         assert!(fits, "nobody asked for {}", rest.escape_ascii());
     }
 }

@@ -218,7 +218,11 @@ mod tests {
         let head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab";
         let (said, advances) = answer_to(&[head, b"c\r\n", b"1\r\nd\r\n0\r\nSum: 4\r\n\r\n"]);
         assert_eq!(advances, [Advance::Input, Advance::Input, Advance::Finished]);
-        assert!(said.ends_with(b"\r\n\r\n2\r\nab\r\n1\r\nc\r\n1\r\nd\r\n0\r\nSum: 4\r\n\r\n"), "{}", said.escape_ascii());
+        assert!(
+            said.ends_with(b"\r\n\r\n2\r\nab\r\n1\r\nc\r\n1\r\nd\r\n0\r\nSum: 4\r\n\r\n"),
+            "{}",
+            said.escape_ascii()
+        );
     }
 
     #[test]

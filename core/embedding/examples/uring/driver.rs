@@ -46,7 +46,16 @@ impl<'g, Q: Queue> Driver<'g, Q> {
     pub(crate) fn new(queue: Q, gateway: &'g dyn Gateway, config: Config, here: SocketAddr) -> Self {
         let endpoint = Arc::new(Endpoint::new(PeerAddress::Ip(here), "localhost"));
         let waker = queue.waker();
-        Self { queue, gateway, config, clock: Clock::default(), endpoint, waker, clients: Vec::new(), is_accepting: false }
+        Self {
+            queue,
+            gateway,
+            config,
+            clock: Clock::default(),
+            endpoint,
+            waker,
+            clients: Vec::new(),
+            is_accepting: false,
+        }
     }
 
     /// Serves whoever connects.

@@ -29,8 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8070".into());
     let listener = TcpListener::bind(address)?;
     let here = listener.local_addr()?;
-    let ring = ring::Ring::new(listener)
-        .map_err(|error| format!("this kernel refuses io_uring ({error}); the tests drive the same code by a queue in memory"))?;
+    let ring = ring::Ring::new(listener).map_err(|error| {
+        format!("this kernel refuses io_uring ({error}); the tests drive the same code by a queue in memory")
+    })?;
     println!("listening on http://{here}");
     Ok(Driver::new(ring, &Testbed::new(Mode::Inline), limits(), here).run()?)
 }

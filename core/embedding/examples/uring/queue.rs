@@ -48,8 +48,16 @@ pub(crate) trait Socket {
 /// What is complete.
 pub(crate) enum Completion<S> {
     Accepted(io::Result<S>),
-    Received { key: usize, result: io::Result<usize>, buffer: Vec<u8> },
-    Sent { key: usize, result: io::Result<usize>, chunk: Vec<u8> },
+    Received {
+        key: usize,
+        result: io::Result<usize>,
+        buffer: Vec<u8>,
+    },
+    Sent {
+        key: usize,
+        result: io::Result<usize>,
+        chunk: Vec<u8>,
+    },
     /// The waker was called.
     Woken,
 }

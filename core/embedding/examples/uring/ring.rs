@@ -159,13 +159,15 @@ impl Queue for Ring {
         };
         match waited {
             Ok(_) => {}
-            Err(error) if [rustix::io::Errno::TIME, rustix::io::Errno::INTR, rustix::io::Errno::BUSY]
-                .iter()
-                .any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) => {}
+            Err(error)
+                if [rustix::io::Errno::TIME, rustix::io::Errno::INTR, rustix::io::Errno::BUSY]
+                    .iter()
+                    .any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) => {}
             Err(error) => return Err(error),
         }
         self.push();
-        let complete: Vec<_> = self.ring.completion().map(|entry| (entry.user_data() as usize, entry.result())).collect();
+        let complete: Vec<_> =
+            self.ring.completion().map(|entry| (entry.user_data() as usize, entry.result())).collect();
         Ok(complete.into_iter().filter_map(|(number, result)| self.complete(number, result)).collect())
     }
 

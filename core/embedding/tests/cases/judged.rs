@@ -19,8 +19,7 @@ const IMPOSSIBLE: &str = "is not possible over this kind of connection";
 /// Plays every case that makes sense over this transport, and panics with those that fail.
 pub(crate) fn judge(name: &str, authority: &str, transport: Transport, connect: &dyn Connect) {
     let catalog = Catalog::embedded().unwrap();
-    let cases: Vec<_> =
-        catalog.cases().iter().filter(|case| case.only.is_none_or(|only| only == transport)).collect();
+    let cases: Vec<_> = catalog.cases().iter().filter(|case| case.only.is_none_or(|only| only == transport)).collect();
     judge_these(name, authority, transport, connect, &cases, 1200);
 }
 

@@ -29,7 +29,10 @@ async fn notes_are_kept() {
     let app = app(Shared::default());
     let json = Request::post("/notes").header(header::CONTENT_TYPE, "application/json");
     let added = app.clone().oneshot(json.body(Body::from(r#"{"text":"milk"}"#)).unwrap()).await.unwrap();
-    assert_eq!((added.status(), &added.headers()[header::LOCATION]), (StatusCode::CREATED, &"/notes/0".parse().unwrap()));
+    assert_eq!(
+        (added.status(), &added.headers()[header::LOCATION]),
+        (StatusCode::CREATED, &"/notes/0".parse().unwrap())
+    );
     let read = app.oneshot(Request::get("/notes/0").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(read.into_body().collect().await.unwrap().to_bytes(), r#"{"text":"milk"}"#);
 }

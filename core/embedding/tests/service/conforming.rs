@@ -94,7 +94,11 @@ async fn route(mut request: Request<Body>) -> Result<Response<AnyBody>, BodyErro
 }
 
 fn upgrade(request: &mut Request<Body>) -> Response<AnyBody> {
-    let offered = request.headers().get_all(header::UPGRADE).iter().flat_map(|value| value.as_bytes().split(|&octet| octet == b','));
+    let offered = request
+        .headers()
+        .get_all(header::UPGRADE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&octet| octet == b','));
     let offers = offered.map(<[u8]>::trim_ascii).any(|protocol| protocol.eq_ignore_ascii_case(b"echo"));
     let mut response = match request.extensions_mut().remove::<OnUpgrade>().filter(|_| offers) {
         None => text(StatusCode::UPGRADE_REQUIRED, "upgrade required"),

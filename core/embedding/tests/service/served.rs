@@ -24,7 +24,10 @@ fn routes_extractors_and_state() {
         let note = r#"{"text":"milk"}"#;
         let json = "POST /notes HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nConnection: close\r\n";
         let added = served.ask(format!("{json}Content-Length: {}\r\n\r\n{note}", note.len()));
-        assert!(added.starts_with("HTTP/1.1 201 Created\r\n") && added.contains("\r\nlocation: /notes/0\r\n"), "{added}");
+        assert!(
+            added.starts_with("HTTP/1.1 201 Created\r\n") && added.contains("\r\nlocation: /notes/0\r\n"),
+            "{added}"
+        );
         assert_eq!(content(&served.get("/notes/0")), note);
         let bad = served.ask(format!("{json}Content-Length: 2\r\n\r\n{{}}"));
         assert!(bad.starts_with("HTTP/1.1 422 "), "{bad}");
@@ -73,7 +76,8 @@ fn content_streams_both_ways_at_once() {
 fn large_content_passes_in_both_directions() {
     on_each(|served| {
         let octets = vec![b'y'; 5_000_000];
-        let head = format!("POST /count HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", octets.len());
+        let head =
+            format!("POST /count HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", octets.len());
         assert_eq!(content(&served.ask([head.as_bytes(), &octets].concat())), "5000000\n");
         let chunks = format!("{:x}\r\n{}\r\n", 100_000, "z".repeat(100_000)).repeat(30);
         let head = "POST /count HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -163,7 +167,8 @@ fn another_protocol_takes_over() {
 #[test]
 fn a_client_that_breaks_a_rule_is_told_which() {
     on_each(|served| {
-        let answer = served.ask("POST /count HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n+1\r\n");
+        let answer =
+            served.ask("POST /count HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n+1\r\n");
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("chunk size"), "{answer}");
     });
 }
@@ -197,7 +202,9 @@ fn slow_clients_hold_no_thread() {
             // They upload and stop in the middle, or download and do not read. The latter hold a worker each on the thread backend,
             // whatever the gateway.
             let asked: &[u8] = match number % 2 {
-                _ if served.backend == Backend::Threads => b"POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nhalf",
+                _ if served.backend == Backend::Threads => {
+                    b"POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nhalf"
+                }
                 0 => b"POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nhalf",
                 _ => b"GET /big/20000000 HTTP/1.1\r\nHost: h\r\n\r\n",
             };

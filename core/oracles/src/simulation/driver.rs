@@ -123,8 +123,7 @@ impl Driver {
     pub(super) fn welcome(&mut self, served: Box<Served>, agenda: &mut Agenda) {
         let key = served.key;
         let served = Some(served);
-        self.slots[key] =
-            Some(Slot { served, armed: None, readable: true, ended: false, woken: false, waits: false });
+        self.slots[key] = Some(Slot { served, armed: None, readable: true, ended: false, woken: false, waits: false });
         self.turn(key, agenda);
     }
 

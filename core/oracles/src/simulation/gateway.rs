@@ -151,7 +151,8 @@ impl Gateway for Application {
                 exchange.close_after();
                 exchange.respond(Status::OK, &fields, shared())
             }
-            Kind::Upgrade => exchange.upgrade(&[("Upgrade", b"echo")], Box::new(Echo { heard_at: None, notes: Arc::clone(&self.notes) })),
+            Kind::Upgrade => exchange
+                .upgrade(&[("Upgrade", b"echo")], Box::new(Echo { heard_at: None, notes: Arc::clone(&self.notes) })),
         }
     }
 }

@@ -210,8 +210,7 @@ impl Port for BlockingPort<'_> {
     fn is_gone(&mut self) -> bool {
         let nap = std::mem::take(&mut self.served.around.notes.lock().expect("no panic holds it").nap);
         let until = Some(self.served.around.now.get() + nap * MS);
-        nap > 0 && self.suspend(Wait { side: Side::Nobody, until }).is_err()
-            || self.served.wire.borrow().is_reset()
+        nap > 0 && self.suspend(Wait { side: Side::Nobody, until }).is_err() || self.served.wire.borrow().is_reset()
     }
 }
 

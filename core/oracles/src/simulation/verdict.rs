@@ -161,7 +161,8 @@ impl Case<'_> {
         if answered < asked.len() && !is_cut && ends.is_none_or(|ends| answered <= ends) {
             return Err(format!("{} of {} requests are answered, and nothing was wrong", answered, asked.len()));
         }
-        let early = replies.iter().take(ends.unwrap_or(usize::MAX)).position(|reply| reply.lists("Connection", "close"));
+        let early =
+            replies.iter().take(ends.unwrap_or(usize::MAX)).position(|reply| reply.lists("Connection", "close"));
         match early {
             Some(at) => Err(format!("the connection closes after answer {at} for no reason")),
             None => Ok(()),
