@@ -22,7 +22,10 @@ pub mod access_log;
 pub mod cli;
 pub mod dispatch;
 pub mod files;
+pub mod forwarded;
 pub mod gateways;
+mod handle;
+pub mod metrics;
 mod observers;
 pub mod server;
 #[cfg(feature = "http")]
@@ -35,9 +38,11 @@ mod trace;
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
 pub use cherrystone_mio::{Blocking, EventLoop};
-pub use cherrystone_threads::{ErrorBody, Observer, Record, Running, Settings, Snapshot, Stopped, Violations, sockets};
-pub use cherrystone_threads::{Job, workers};
-pub use server::{Backend, Handle, Server, ServerError};
+pub use cherrystone_threads::{
+    ErrorBody, Job, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets, workers,
+};
+pub use handle::{Handle, Phase};
+pub use server::{Backend, Server, ServerError};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 

@@ -1,5 +1,6 @@
 //! The `cherrystone` command: serves a directory, or a greeting, until it is told to stop.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use cherrystone::Server;
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     };
     outcome.map_or_else(
         |error| {
-            eprintln!("cherrystone: {error}");
+            eprintln!("cherrystone: {}", cli::plain(&error.to_string()));
             ExitCode::FAILURE
         },
         |()| ExitCode::SUCCESS,
@@ -31,7 +32,10 @@ fn run(serve: &Serve) -> Result<(), Box<dyn std::error::Error>> {
         What::Hello => Server::new(Hello),
         What::Files(root, options) => {
             let files = Files::with(root, options.clone());
-            Server::new(files.map_err(|error| format!("cannot serve {}: {error}", root.display()))?)
+            Server::new(files.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => format!("cannot serve {}: no such directory", root.display()),
+                _ => format!("cannot serve {}: {error}", root.display()),
+            })?)
         }
     };
     serve.launch(server)

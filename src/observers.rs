@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cherrystone_core::gateway::{Failure, Peer};
 use cherrystone_core::{Cause, Head, StageError, Violation};
 
-use crate::{ErrorBody, Observer, Record};
+use crate::{ErrorBody, Observer, ProxyError, Record};
 
 /// Tells each of several observers; the first with content for the answer to a violation decides about it.
 pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
@@ -51,6 +51,10 @@ impl Observer for Observers {
 
     fn opened(&self, peer: &Peer) {
         self.0.iter().for_each(|observer| observer.opened(peer));
+    }
+
+    fn unproxied(&self, peer: &Peer, why: ProxyError) {
+        self.0.iter().for_each(|observer| observer.unproxied(peer, why));
     }
 
     fn closed(&self, peer: &Peer, late: Option<Cause>) {

@@ -26,18 +26,17 @@ mod threads;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
-use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Options, bind};
+use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Networks, Options, bind};
 use cherrystone_threads::workers::Executor;
-use cherrystone_threads::{
-    Clock, Door, Job, Observer, Running, Settings, Shared, Snapshot, Stages, Stopped, crew as crew_of,
-};
+use cherrystone_threads::{Door, Job, Observer, Running, Settings, Stages, crew as crew_of};
 
 use crate::access_log::AccessLog;
+use crate::forwarded::{Forwarded, Trust};
+use crate::handle::Handle;
 use crate::observers::Observers;
 
 /// What drives the connections.
@@ -60,6 +59,7 @@ pub struct Server {
     crew: Option<Arc<dyn Executor<Job>>>,
     listeners: Vec<Listener>,
     stages: Option<Stages>,
+    proxies: Option<Arc<Networks>>,
     server_name: String,
     observers: Vec<Arc<dyn Observer>>,
     handle: Handle,
@@ -110,6 +110,7 @@ impl Server {
             crew: None,
             listeners: Vec::new(),
             stages: None,
+            proxies: None,
             server_name: "localhost".into(),
             observers: Vec::new(),
             handle: Handle::default(),
@@ -176,6 +177,22 @@ impl Server {
         self.stages(move || tls.stage())
     }
 
+    /// Has every connection come from one of these proxies and begin with a header of the PROXY protocol (version 1 or 2), which says
+    /// who the client is. Connections from elsewhere, and those without a header, are closed unanswered.
+    #[must_use]
+    pub fn proxy_protocol(mut self, proxies: Networks) -> Self {
+        self.proxies = Some(Arc::new(proxies));
+        self
+    }
+
+    /// Has the application see requests as clients made them to trusted proxies in front, which tell of them in fields
+    /// ([`forwarded`](crate::forwarded)).
+    #[must_use]
+    pub fn forwarded(mut self, trust: Trust) -> Self {
+        self.gateway = Arc::new(Forwarded::new(self.gateway, trust));
+        self
+    }
+
     /// What the server goes by where a request names nobody; `localhost` by default.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
@@ -201,6 +218,11 @@ impl Server {
         self.listeners.iter().map(Listener::local_addr)
     }
 
+    /// What it listens with.
+    pub fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter()
+    }
+
     /// Whether its connections are secured.
     pub fn is_secured(&self) -> bool {
         self.stages.is_some()
@@ -224,10 +246,7 @@ impl Server {
         let (doors, settings) = self.prepare()?;
         let crew = crew.map_or_else(|| crew_of(&settings), Ok).map_err(ServerError::Start)?;
         let running = Arc::new(start(crew, doors, gateway, settings).map_err(ServerError::Start)?);
-        let mut state = handle.state();
-        state.running = Arc::downgrade(&running);
-        state.request_stop();
-        drop(state);
+        handle.begin(&running);
         Ok(running)
     }
 
@@ -252,7 +271,12 @@ impl Server {
             };
             let mut endpoint = Endpoint::new(address, self.server_name.clone());
             endpoint.secured = self.stages.is_some();
-            Door { listener: Arc::new(listener), endpoint: Arc::new(endpoint), stages: self.stages.clone() }
+            Door {
+                listener: Arc::new(listener),
+                endpoint: Arc::new(endpoint),
+                stages: self.stages.clone(),
+                proxies: self.proxies.clone(),
+            }
         });
         Ok((doors.collect(), self.settings))
     }
@@ -265,126 +289,6 @@ impl Server {
         let handle = self.handle();
         let running = self.start()?;
         handle.wait_until_stopped(&running);
-        handle.state().interrupt.take().map_or(Ok(()), |error| Err(ServerError::Interrupted(error)))
-    }
-}
-
-/// The way to a server from other threads.
-#[derive(Clone, Default)]
-pub struct Handle {
-    shared: Arc<(Mutex<State>, Condvar)>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Not to be kept alive by its handles, since dropping it is a way to end it.
-    running: Weak<Running>,
-    /// The same for a server that is turned by hand.
-    turned: Weak<Shared>,
-    /// How long requests under way may take, once a stop was asked for.
-    stop: Option<Duration>,
-    interrupt: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl State {
-    /// The nearest end counts.
-    fn bring_nearer(&mut self, within: Duration) {
-        self.stop = Some(self.stop.map_or(within, |stop| stop.min(within)));
-    }
-
-    /// Lets a server that runs know of a stop that was asked for.
-    fn request_stop(&self) {
-        let Some(within) = self.stop else { return };
-        if let Some(running) = self.running.upgrade() {
-            running.request_stop(within);
-        }
-        if let Some(turned) = self.turned.upgrade() {
-            turned.stop(Clock::look() + within);
-        }
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-impl Handle {
-    /// Ends the server, and returns when it has ended: listeners at once, idle connections too, requests under way within that time.
-    /// A server that does not run yet will not.
-    pub fn stop(&self, within: Duration) -> Stopped {
-        let running = {
-            let mut state = self.state();
-            state.bring_nearer(within);
-            state.request_stop();
-            self.shared.1.notify_all();
-            state.running.upgrade()
-        };
-        running.map_or_else(Stopped::default, |running| running.stop(within))
-    }
-
-    /// Asks the server to end, and returns at once; for signal handlers.
-    pub fn request_stop(&self, within: Duration) {
-        let mut state = self.state();
-        state.bring_nearer(within);
-        state.request_stop();
-        self.shared.1.notify_all();
-    }
-
-    /// Cuts what a stop under way still waits for.
-    pub fn cut(&self) {
-        let (running, turned) = self.upgrade();
-        if let Some(running) = running {
-            running.cut();
-        }
-        if let Some(turned) = turned {
-            turned.cut();
-        }
-    }
-
-    /// Ends the server at once and makes [`Server::run`] return this error.
-    pub fn interrupt(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
-        let mut state = self.state();
-        state.interrupt.get_or_insert(error.into());
-        state.stop = Some(Duration::ZERO);
-        state.request_stop();
-        self.shared.1.notify_all();
-    }
-
-    /// The counters now; `None` if the server does not run.
-    pub fn stats(&self) -> Option<Snapshot> {
-        let (running, turned) = self.upgrade();
-        running.map(|running| running.stats()).or_else(|| turned.map(|turned| turned.stats.snapshot()))
-    }
-
-    /// Lets the server run until a stop is asked for, and ends it then.
-    pub fn wait_until_stopped(&self, running: &Running) -> Stopped {
-        let within = self.wait();
-        let stopped = running.stop(within);
-        self.state().running = Weak::new();
-        stopped
-    }
-
-    /// Waits for a stop to be asked for.
-    fn wait(&self) -> Duration {
-        let mut state = self.state();
-        loop {
-            if let Some(within) = state.stop {
-                return within;
-            }
-            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Whichever there is; the lock is free again, for the last reference may end the server.
-    fn upgrade(&self) -> (Option<Arc<Running>>, Option<Arc<Shared>>) {
-        let state = self.state();
-        (state.running.upgrade(), state.turned.upgrade())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is a move of one value, so a poisoned lock holds nothing half done.
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        handle.take_interrupt().map_or(Ok(()), |error| Err(ServerError::Interrupted(error)))
     }
 }

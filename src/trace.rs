@@ -14,7 +14,7 @@ use cherrystone_core::{Cause, Head, StageError, Violation};
 use cherrystone_threads::sockets::LocalAddr;
 use tracing::{debug, error, info, warn};
 
-use crate::{ErrorBody, Observer};
+use crate::{ErrorBody, Observer, ProxyError};
 
 /// The observer that says it; each server has one.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,10 @@ impl Observer for Trace {
 
     fn opened(&self, peer: &Peer) {
         debug!(peer = %peer.address, "connected");
+    }
+
+    fn unproxied(&self, peer: &Peer, why: ProxyError) {
+        debug!(peer = %peer.address, %why, "a connection was refused");
     }
 
     fn closed(&self, peer: &Peer, late: Option<Cause>) {

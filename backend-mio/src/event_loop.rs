@@ -164,6 +164,9 @@ impl EventLoop {
         self.accept();
         self.read_notes();
         self.look_at_timers();
+        if self.desk.shared.is_leaving() {
+            self.close_doors();
+        }
         if self.desk.shared.is_stopping() {
             self.stop();
         }
@@ -363,7 +366,17 @@ impl EventLoop {
         }
     }
 
-    /// Ends listening, and lets every connection that is here know; then sees to the deadline.
+    /// Ends listening, with those who have come so far.
+    fn close_doors(&mut self) {
+        if self.doors.are_closed() {
+            return;
+        }
+        let mut fresh = Vec::new();
+        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        fresh.into_iter().for_each(|client| self.welcome(client));
+    }
+
+    /// Lets every connection that is here know of the stop, and sees to its deadline.
     fn stop(&mut self) {
         if self.clock.now() >= self.desk.shared.cut_at() {
             self.desk.shared.cut();
@@ -371,9 +384,6 @@ impl EventLoop {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        let mut fresh = Vec::new();
-        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
-        fresh.into_iter().for_each(|client| self.welcome(client));
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {

@@ -166,7 +166,7 @@ impl EventLoop {
 
     #[inline]
     fn handle(&mut self, client: &mut Client) {
-        if self.stopping {
+        if self.desk.shared.is_leaving() {
             client.link.conn.retire();
         }
         self.handled += 1;
@@ -207,7 +207,7 @@ impl EventLoop {
         if self.slots[key].waits && !self.slots[key].woken {
             return self.await_application(key, client);
         }
-        if self.stopping {
+        if self.desk.shared.is_leaving() {
             client.link.conn.retire();
         }
         self.count_requests();

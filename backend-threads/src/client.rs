@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::guard::guarded;
 use crate::observer::tell;
+use crate::proxy::{Header, Preface, ProxyError};
 use crate::shared::{LAST_MOMENT, Shared};
 use crate::sockets::{PeerAddr, Stream};
 use crate::stats::Count;
@@ -40,6 +41,8 @@ pub struct Client {
     ending: bool,
     /// Whether the peer takes nothing, so that what is on its way to it is not to occupy the kernel either.
     hopeless: bool,
+    /// The header of the PROXY protocol, as long as one is awaited.
+    pub(crate) preface: Option<Box<Preface>>,
     /// Whether the socket was given patience for reads of a worker that stays.
     pub(crate) patient: bool,
 }
@@ -108,8 +111,14 @@ impl Client {
             greedy: false,
             ending: false,
             hopeless: false,
+            preface: None,
             patient: false,
         }
+    }
+
+    /// Awaits a header of the PROXY protocol before anything else.
+    pub(crate) fn expect_proxy(&mut self) {
+        self.preface = Some(Box::default());
     }
 
     /// Whether a request waits for its handler.
@@ -127,11 +136,19 @@ impl Client {
         let size = room.len();
         match self.stream.try_recv(room) {
             Ok(0) => {
+                self.preface.as_mut().map_or(Ok(()), |preface| preface.end()).map_err(io::Error::other)?;
                 self.link.close().map_err(io::Error::other)?;
                 Ok(Read::End)
             }
             Ok(n) => {
-                self.link.received(n).map_err(io::Error::other)?;
+                let fresh = if self.preface.is_none() {
+                    n
+                } else {
+                    introduce(&mut self.preface, &mut self.peer, &mut room[..n]).map_err(io::Error::other)?
+                };
+                if fresh > 0 {
+                    self.link.received(fresh).map_err(io::Error::other)?;
+                }
                 self.greedy = n == size;
                 Ok(if self.greedy { Read::Some } else { Read::Last })
             }
@@ -285,6 +302,20 @@ impl Request {
         self.is_due = true;
         Ok(())
     }
+}
+
+/// Lets the header of a proxy say who the peer is, and moves what follows it to the front; says how much that is.
+#[cold]
+fn introduce(awaited: &mut Option<Box<Preface>>, peer: &mut Peer, octets: &mut [u8]) -> Result<usize, ProxyError> {
+    let Some(preface) = awaited else { return Ok(octets.len()) };
+    let taken = preface.take(octets)?;
+    let Some(header) = taken.header else { return Ok(0) };
+    *awaited = None;
+    if let Header::Client { source, destination } = header {
+        peer.spoken_for(source, destination);
+    }
+    octets.copy_within(taken.octets.., 0);
+    Ok(octets.len() - taken.octets)
 }
 
 /// Whether an error of a read or a write is one of the stage.

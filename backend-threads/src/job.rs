@@ -198,7 +198,7 @@ impl Job {
                 if link.resume().map_err(io::Error::other)? {
                     return Ok(None);
                 }
-                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_stopping();
+                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_leaving();
                 let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
                 port.drain()?;
                 if !stay {
@@ -258,7 +258,7 @@ impl Job {
         let Task::Serve(waker) = &self.task else { return Ok(None) };
         let shared = &self.desk.shared;
         while self.client.ongoing.is_some() {
-            if shared.is_stopping() {
+            if shared.is_leaving() {
                 self.client.link.conn.retire();
             }
             let passed = self.client.pass(&clock.env(&shared.settings.config))?;

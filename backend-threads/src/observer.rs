@@ -17,6 +17,7 @@ use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, StageErr
 
 use crate::client::{Client, Request};
 use crate::clock::Clock;
+use crate::proxy::ProxyError;
 use crate::shared::Shared;
 use crate::stats::Count;
 
@@ -60,6 +61,11 @@ pub trait Observer: Send + Sync {
     /// A client has connected.
     fn opened(&self, peer: &Peer) {
         let _ = peer;
+    }
+
+    /// A connection is not served: it does not come from a trusted proxy, or without a valid header of the PROXY protocol.
+    fn unproxied(&self, peer: &Peer, why: ProxyError) {
+        let _ = (peer, why);
     }
 
     /// A connection is over; `late` is the wait that ended it, if one did.
@@ -182,6 +188,9 @@ impl Client {
     pub fn finish(mut self, shared: &Shared) {
         self.count_traffic(shared);
         self.record(shared);
+        if let Some(why) = self.preface.as_ref().and_then(|preface| preface.failure) {
+            unproxied(shared, &self.peer, why);
+        }
         let late = self.link.conn.expired();
         if let Some(cause) = late {
             shared.stats.add(cause.into());
@@ -265,6 +274,13 @@ pub fn refuse(link: &mut Link, peer: &Peer, shared: &Shared, env: &Env<'_>, viol
     if !said {
         link.conn.refuse(env, violation, &mut link.tx);
     }
+}
+
+/// Takes note of a connection that is not served for want of a proxy.
+#[cold]
+pub(crate) fn unproxied(shared: &Shared, peer: &Peer, why: ProxyError) {
+    shared.stats.add(Count::ProxyRefusals);
+    tell(shared, |observer| observer.unproxied(peer, why));
 }
 
 /// Tells the observer, if there is one. Its panics end here.

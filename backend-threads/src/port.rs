@@ -119,7 +119,7 @@ impl Port for BlockingPort<'_> {
     fn parts(&mut self) -> (&mut Link, Env<'_>) {
         // A handler may have taken its time.
         self.clock.tick();
-        if self.shared.is_stopping() {
+        if self.shared.is_leaving() {
             self.link.conn.retire();
         }
         (self.link, self.clock.env(&self.shared.settings.config))

@@ -30,8 +30,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::settings::{ClientCertificates, PlainRequests, Settings, TlsFiles, TlsPolicy, TlsSettings, TlsVersion};
+use super::settings::{
+    Activation, ClientCertificates, PlainRequests, Settings, TlsFiles, TlsPolicy, TlsSettings, TlsVersion,
+};
 use super::values::{self, Threads};
+use crate::forwarded::{Fields, Trust};
+use crate::sockets::Networks;
 
 // Help ends with the default in parentheses; a test holds it against the settings.
 
@@ -44,47 +48,62 @@ pub struct ServerFlags {
     #[arg(long, value_name = "MIN:MAX")]
     pub threads: Option<Threads>,
     /// Requests that may wait for a worker (1024)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
     pub queue: Option<u32>,
     /// Event loops of the mio backend (1)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]
     pub loops: Option<u16>,
     /// Open connections (10000)
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub max_connections: Option<u32>,
     /// Request line and fields, 256 to 65535 octets (32K)
-    #[arg(long, value_name = "BYTES", value_parser = values::head)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = values::head)]
     pub max_head: Option<u32>,
     /// Field lines of a request (100)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=4_096))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u16).range(1..=4_096))]
     pub max_fields: Option<u16>,
     /// Content of a request, or none (1G)
     #[arg(long, value_name = "BYTES", value_parser = values::body)]
     pub max_body: Option<u64>,
     /// Time for a request to arrive up to its content (30)
-    #[arg(long, value_name = "S", value_parser = values::timeout)]
+    #[arg(long, hide_short_help = true, value_name = "S", value_parser = values::timeout)]
     pub head_timeout: Option<Duration>,
     /// Time between requests (60)
-    #[arg(long, value_name = "S", value_parser = values::timeout)]
+    #[arg(long, hide_short_help = true, value_name = "S", value_parser = values::timeout)]
     pub idle_timeout: Option<Duration>,
     /// Octets a second that content has to keep up (512)
-    #[arg(long, value_name = "BYTES", value_parser = values::rate)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = values::rate)]
     pub body_rate: Option<u32>,
     /// Octets a second that clients have to take (512)
-    #[arg(long, value_name = "BYTES", value_parser = values::rate)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = values::rate)]
     pub send_rate: Option<u32>,
     /// Time for open exchanges when the server stops (30)
     #[arg(long, value_name = "S", value_parser = values::grace)]
     pub stop_timeout: Option<Duration>,
     /// Connections that wait to be accepted (1024)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     pub backlog: Option<u16>,
     /// Share the address with other processes
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub reuse_port: bool,
     /// Permissions of UNIX sockets, in octal
-    #[arg(long, value_name = "MODE", value_parser = values::mode)]
+    #[arg(long, hide_short_help = true, value_name = "MODE", value_parser = values::mode)]
     pub unix_mode: Option<u32>,
+    /// Expect the PROXY protocol from these networks only
+    #[arg(long, value_name = "CIDR,...")]
+    pub proxy_protocol: Option<Networks>,
+    /// Believe Forwarded (RFC 7239) from these networks
+    #[arg(long, hide_short_help = true, value_name = "CIDR,...", conflicts_with = "x_forwarded")]
+    pub forwarded: Option<Networks>,
+    /// Believe X-Forwarded-For, -Proto and -Host from these networks
+    #[arg(long, hide_short_help = true, value_name = "CIDR,...")]
+    pub x_forwarded: Option<Networks>,
+    /// Listeners of systemd in place of --bind: never, try or require (never)
+    #[arg(long, hide_short_help = true, value_name = "WHEN", hide_possible_values = true)]
+    pub activation: Option<Activation>,
+    /// Tell metrics and health at this address
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub metrics: Option<String>,
     #[command(flatten)]
     tls: TlsFlags,
 }
@@ -108,13 +127,13 @@ struct TlsFlags {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Vec<PathBuf>,
     /// Authorities that sign client certificates, PEM
-    #[arg(long, value_name = "FILE", required_if_eq_any = [("tls_client_auth", "optional"), ("tls_client_auth", "required")])]
+    #[arg(long, hide_short_help = true, value_name = "FILE", required_if_eq_any = [("tls_client_auth", "optional"), ("tls_client_auth", "required")])]
     tls_client_ca: Option<PathBuf>,
     /// none, optional or required (required with a CA)
-    #[arg(long, value_name = "WHEN", hide_possible_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "WHEN", hide_possible_values = true)]
     tls_client_auth: Option<ClientAuth>,
     /// Oldest version, 1.2 or 1.3 (1.2)
-    #[arg(long, value_name = "VERSION", hide_possible_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "VERSION", hide_possible_values = true)]
     tls_min: Option<TlsVersion>,
     /// Send clients that speak plain HTTP to https
     #[arg(long)]
@@ -133,6 +152,14 @@ impl ServerFlags {
         set(&mut settings.backlog, self.backlog);
         settings.reuse_port |= self.reuse_port;
         settings.unix_mode = self.unix_mode.or(settings.unix_mode);
+        settings.proxy_protocol = self.proxy_protocol.clone().or(settings.proxy_protocol);
+
+        let trust = |networks: &Option<Networks>, fields| networks.clone().map(|networks| Trust::new(networks, fields));
+        settings.forwarded = trust(&self.forwarded, Fields::Forwarded)
+            .or(trust(&self.x_forwarded, Fields::XForwarded))
+            .or(settings.forwarded);
+        set(&mut settings.activation, self.activation);
+        settings.metrics = self.metrics.clone().or(settings.metrics);
 
         let (limits, times) = (&mut settings.config.limits, &mut settings.config.timeouts);
         set(&mut limits.head, self.max_head);
@@ -242,11 +269,16 @@ mod tests {
             ("--stop-timeout", "0", "stop-timeout = 0"),
             ("--backlog", "5", "backlog = 5"),
             ("--unix-mode", "0660", "unix-mode = 660"),
+            ("--forwarded", "unix", "forwarded = unix"),
+            ("--x-forwarded", "10.0.0.0/8", "x-forwarded = 10.0.0.0/8"),
+            ("--activation", "try", "activation = try"),
+            ("--metrics", "127.0.0.1:9070", "metrics = 127.0.0.1:9070"),
+            ("--proxy-protocol", "10.0.0.0/8,unix", "proxy-protocol = 10.0.0.0/8,unix"),
         ] {
             let text = settings(&[flag, value]).to_string();
             let changed: Vec<_> =
                 text.lines().filter(|l| !Settings::default().to_string().lines().any(|d| d == *l)).collect();
-            let expected: &[&str] = if flag == "--max-head" { &[line, "limits.target = 8192"] } else { &[line] };
+            let expected: &[&str] = if flag == "--max-head" { &[line, "# limits.target = 8192"] } else { &[line] };
             assert_eq!(changed, expected, "{flag} {value}");
         }
         assert!(settings(&["--reuse-port"]).reuse_port);
@@ -272,6 +304,9 @@ mod tests {
             ("--body-rate", "4G"),
             ("--backlog", "0"),
             ("--unix-mode", "999"),
+            ("--proxy-protocol", "10.1.2.3/8"),
+            ("--activation", "maybe"),
+            ("--metrics", "9070"),
             ("--tls-min", "1.1"),
             ("--tls-client-auth", "maybe"),
         ] {
@@ -305,7 +340,7 @@ mod tests {
             assert_eq!(settings(&[&format!("--{flag}={default}")]).to_string(), base, "{flag}");
             checked += 1;
         }
-        assert_eq!(checked, 14);
+        assert_eq!(checked, 15);
     }
 
     #[test]

@@ -46,10 +46,7 @@ impl Server {
         let (handle, gateway) = (self.handle(), Arc::clone(&self.gateway));
         let (doors, settings) = self.prepare()?;
         let event_loop = EventLoop::alone(doors, gateway, settings, blocking).map_err(ServerError::Start)?;
-        let mut state = handle.state();
-        state.turned = Arc::downgrade(event_loop.shared());
-        state.request_stop();
-        drop(state);
+        handle.begin_turning(event_loop.shared());
         Ok(event_loop)
     }
 }

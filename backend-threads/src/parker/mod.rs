@@ -149,6 +149,9 @@ impl Parker {
         self.accept();
         self.read_notes();
         self.look_at_timers();
+        if self.shared().is_leaving() {
+            self.close_doors();
+        }
         if self.shared().is_stopping() {
             if !self.stopping {
                 self.stop();
@@ -337,12 +340,19 @@ impl Parker {
         }
     }
 
-    /// Ends listening, and lets every connection that is here know.
-    fn stop(&mut self) {
-        self.stopping = true;
+    /// Ends listening, with those who have come so far.
+    fn close_doors(&mut self) {
+        if self.doors.are_closed() {
+            return;
+        }
         let mut fresh = Vec::new();
         self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.welcome(client));
+    }
+
+    /// Lets every connection that is here know of the stop.
+    fn stop(&mut self) {
+        self.stopping = true;
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {

@@ -51,7 +51,7 @@ pub use dialogue::{Dialogue, Piece, Talk, Turn};
 pub use exchange::Exchange;
 pub use ongoing::{Advance, Content, Ongoing};
 pub use payload::Payload;
-pub use peer::{Credentials, Endpoint, Peer, PeerAddress};
+pub use peer::{Credentials, Endpoint, Peer, PeerAddress, Via};
 pub use port::Port;
 pub use source::{ChunkOut, Progress, Source};
 pub use upgrade::Upgrade;
