@@ -10,6 +10,7 @@
 //! Which requests may block is the gateway's to say ([`Mode`](cherrystone_core::gateway::Mode)), one by one.
 
 mod alone;
+mod balance;
 mod event_loop;
 mod inline;
 mod progress;

@@ -233,7 +233,7 @@ impl Connection {
 
     fn reading_deadline(&self) -> Deadline {
         let (at, cause) = match (self.closing, &self.receive) {
-            (Closing::Lingering, _) => (self.until, Cause::Linger),
+            (Closing::Lingering, _) => (self.linger_ends(), Cause::Linger),
             (Closing::Open, Receive::Head(head)) if self.reply == Reply::Idle => {
                 let first = self.requests == 0 || head.has_begun();
                 (self.until, if first { Cause::Head } else { Cause::Idle })
