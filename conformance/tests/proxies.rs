@@ -30,7 +30,7 @@ const PASSED_ON: [&str; 8] = [
     "chunk-data-size/*",
     "method/*",
     "persistence/*",
-    "unread-content/*",
+    "chunk-extensions/*",
 ];
 
 #[test]

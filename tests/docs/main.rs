@@ -1,0 +1,4 @@
+//! Does what is written agree with what there is?
+
+mod pages;
+mod states;
