@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use cherrystone_threads::{Running, Snapshot, Stopped, workers};
+use cherrystone_threads::{Clock, Running, Shared, Snapshot, Stopped, workers};
 
 /// The way to a server from other threads.
 #[derive(Clone, Default)]
@@ -30,6 +30,8 @@ pub enum Phase {
 struct State {
     /// Not to be kept alive by its handles, since dropping it is a way to end it.
     running: Weak<Running>,
+    /// The same for a server that is turned by hand.
+    turned: Weak<Shared>,
     /// Whether it has begun to serve.
     begun: bool,
     /// Whether it takes no more connections.
@@ -40,10 +42,24 @@ struct State {
 }
 
 impl State {
+    fn begin(&mut self) {
+        self.begun = true;
+        self.request_stop();
+    }
+
+    /// The nearest end counts.
+    fn bring_nearer(&mut self, within: Duration) {
+        self.stop = Some(self.stop.map_or(within, |stop| stop.min(within)));
+    }
+
     /// Lets a server that runs know of a stop that was asked for.
     fn request_stop(&self) {
-        if let (Some(running), Some(within)) = (self.running.upgrade(), self.stop) {
+        let Some(within) = self.stop else { return };
+        if let Some(running) = self.running.upgrade() {
             running.request_stop(within);
+        }
+        if let Some(turned) = self.turned.upgrade() {
+            turned.stop(Clock::look() + within);
         }
     }
 }
@@ -60,7 +76,8 @@ impl Handle {
     pub fn stop(&self, within: Duration) -> Stopped {
         let running = {
             let mut state = self.state();
-            state.stop.get_or_insert(within);
+            state.bring_nearer(within);
+            state.request_stop();
             self.shared.1.notify_all();
             state.running.upgrade()
         };
@@ -70,7 +87,7 @@ impl Handle {
     /// Asks the server to end, and returns at once; for signal handlers.
     pub fn request_stop(&self, within: Duration) {
         let mut state = self.state();
-        state.stop.get_or_insert(within);
+        state.bring_nearer(within);
         state.request_stop();
         self.shared.1.notify_all();
     }
@@ -79,13 +96,13 @@ impl Handle {
     /// another process that listens at the same addresses: clients that are busy come to know before they lose anything. Follow
     /// with a stop.
     pub fn leave(&self) {
-        let running = {
-            let mut state = self.state();
-            state.leaving = true;
-            state.running.upgrade()
-        };
+        self.state().leaving = true;
+        let (running, turned) = self.upgrade();
         if let Some(running) = running {
             running.leave();
+        }
+        if let Some(turned) = turned {
+            turned.leave();
         }
     }
 
@@ -103,13 +120,17 @@ impl Handle {
 
     /// Threads and queue now; `None` if the server does not run.
     pub fn workers(&self) -> Option<workers::Counts> {
-        self.running().map(|running| running.workers())
+        self.upgrade().0.map(|running| running.workers())
     }
 
     /// Cuts what a stop under way still waits for.
     pub fn cut(&self) {
-        if let Some(running) = self.running() {
+        let (running, turned) = self.upgrade();
+        if let Some(running) = running {
             running.cut();
+        }
+        if let Some(turned) = turned {
+            turned.cut();
         }
     }
 
@@ -124,7 +145,8 @@ impl Handle {
 
     /// The counters now; `None` if the server does not run.
     pub fn stats(&self) -> Option<Snapshot> {
-        self.running().map(|running| running.stats())
+        let (running, turned) = self.upgrade();
+        running.map(|running| running.stats()).or_else(|| turned.map(|turned| turned.stats.snapshot()))
     }
 
     /// Lets the server run until a stop is asked for, and ends it then.
@@ -146,15 +168,24 @@ impl Handle {
         }
     }
 
-    /// Notes that the server has begun to serve, and lets it know of a stop that was asked for before.
+    /// Notes that the server has begun to serve, and lets it know of what was asked for before.
     pub(crate) fn begin(&self, running: &Arc<Running>) {
         let mut state = self.state();
         state.running = Arc::downgrade(running);
-        state.begun = true;
+        state.begin();
         if state.leaving {
             running.leave();
         }
-        state.request_stop();
+    }
+
+    /// The same for a server that is turned by hand.
+    pub(crate) fn begin_turned(&self, turned: &Arc<Shared>) {
+        let mut state = self.state();
+        state.turned = Arc::downgrade(turned);
+        state.begin();
+        if state.leaving {
+            turned.leave();
+        }
     }
 
     /// The error that it was interrupted with.
@@ -162,8 +193,10 @@ impl Handle {
         self.state().interrupt.take()
     }
 
-    fn running(&self) -> Option<Arc<Running>> {
-        self.state().running.upgrade()
+    /// Whichever there is; the lock is free again, for the last reference may end the server.
+    fn upgrade(&self) -> (Option<Arc<Running>>, Option<Arc<Shared>>) {
+        let state = self.state();
+        (state.running.upgrade(), state.turned.upgrade())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

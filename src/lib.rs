@@ -15,7 +15,7 @@
 //!
 //! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
 //! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
-//! With the feature `tracing` a server also tells the program's subscriber what happens.
+//! With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with the feature `tracing` a server also tells the program's subscriber what happens.
 
 pub mod access_log;
 #[cfg(feature = "cli")]
@@ -28,6 +28,8 @@ mod handle;
 pub mod metrics;
 mod observers;
 pub mod server;
+#[cfg(feature = "http")]
+pub mod service;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "tracing")]
@@ -35,9 +37,11 @@ mod trace;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
+pub use cherrystone_mio::{Blocking, EventLoop};
 pub use cherrystone_threads::{
     ErrorBody, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets,
 };
+pub use cherrystone_threads::{Job, workers};
 pub use handle::{Handle, Phase};
 pub use server::{Backend, Server, ServerError};
 #[cfg(feature = "tls")]

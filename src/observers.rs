@@ -1,9 +1,10 @@
 //! How do several observers watch one server?
 
+use std::io;
 use std::sync::Arc;
 
 use cherrystone_core::gateway::{Failure, Peer};
-use cherrystone_core::{Cause, Head, Violation};
+use cherrystone_core::{Cause, Head, StageError, Violation};
 
 use crate::{ErrorBody, Observer, ProxyError, Record};
 
@@ -36,6 +37,10 @@ impl Observer for Observers {
         })
     }
 
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        self.0.iter().for_each(|observer| observer.unsecured(error, peer));
+    }
+
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {
         self.0.iter().for_each(|observer| observer.failed(head, failure, peer));
     }
@@ -54,6 +59,14 @@ impl Observer for Observers {
 
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         self.0.iter().for_each(|observer| observer.closed(peer, late));
+    }
+
+    fn accepting_paused(&self, why: &io::Error) {
+        self.0.iter().for_each(|observer| observer.accepting_paused(why));
+    }
+
+    fn accepting_resumed(&self) {
+        self.0.iter().for_each(|observer| observer.accepting_resumed());
     }
 
     fn stopped(&self) {

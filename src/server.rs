@@ -14,10 +14,15 @@
 //! }
 //! ```
 //!
+//! Whoever has threads that may block lends them through an [`executor`](Server::executor); whoever wants none at all turns an
+//! [`event_loop`](Server::event_loop).
+//!
 //! Invariants:
 //! 1. An address is bound when `bind` returns, so its real port is known, and a failure is reported before anything runs.
 //! 2. A stop that is asked for before, while or after the server runs takes effect once, and a second one changes nothing but that
 //!    it may come sooner.
+
+mod threads;
 
 use std::fmt;
 use std::io;
@@ -26,7 +31,8 @@ use std::sync::Arc;
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
 use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Networks, Options, bind};
-use cherrystone_threads::{Door, Observer, Running, Settings, Stages};
+use cherrystone_threads::workers::Executor;
+use cherrystone_threads::{Door, Job, Observer, Running, Settings, Stages, crew as crew_of};
 
 use crate::access_log::AccessLog;
 use crate::forwarded::{Forwarded, Trust};
@@ -50,6 +56,7 @@ pub struct Server {
     settings: Settings,
     options: Options,
     backend: Backend,
+    crew: Option<Arc<dyn Executor<Job>>>,
     listeners: Vec<Listener>,
     stages: Option<Stages>,
     proxies: Option<Arc<Networks>>,
@@ -100,6 +107,7 @@ impl Server {
             settings: Settings::default(),
             options: Options::default(),
             backend: Backend::default(),
+            crew: None,
             listeners: Vec::new(),
             stages: None,
             proxies: None,
@@ -229,7 +237,21 @@ impl Server {
     ///
     /// # Errors
     /// There is no address, the settings cannot work, or no thread is left.
-    pub fn start(mut self) -> Result<Arc<Running>, ServerError> {
+    pub fn start(self) -> Result<Arc<Running>, ServerError> {
+        let start = match self.backend {
+            Backend::Threads => cherrystone_threads::start_on,
+            Backend::Mio => cherrystone_mio::start_on,
+        };
+        let (handle, gateway, crew) = (self.handle(), Arc::clone(&self.gateway), self.crew.clone());
+        let (doors, settings) = self.prepare()?;
+        let crew = crew.map_or_else(|| crew_of(&settings), Ok).map_err(ServerError::Start)?;
+        let running = Arc::new(start(crew, doors, gateway, settings).map_err(ServerError::Start)?);
+        handle.begin(&running);
+        Ok(running)
+    }
+
+    /// Everything that a backend needs, the gateway aside.
+    fn prepare(mut self) -> Result<(Vec<Door>, Settings), ServerError> {
         if self.listeners.is_empty() {
             return Err(ServerError::NoAddress);
         }
@@ -256,14 +278,7 @@ impl Server {
                 proxies: self.proxies.clone(),
             }
         });
-        let start = match self.backend {
-            Backend::Threads => cherrystone_threads::start,
-            Backend::Mio => cherrystone_mio::start,
-        };
-        let running = start(doors.collect(), self.gateway, self.settings).map_err(ServerError::Start)?;
-        let running = Arc::new(running);
-        self.handle.begin(&running);
-        Ok(running)
+        Ok((doors.collect(), self.settings))
     }
 
     /// Serves until it is stopped through its [`handle`](Self::handle).

@@ -1,16 +1,16 @@
 //! What does the server say through `tracing`?
 //!
-//! Starts and stops at `info`, handlers that panic at `error`, those that fail at `warn`, unless a client that left or broke a rule
-//! is why: that, and everything about single connections, is at `debug`. A server with the feature `tracing` says it to whatever
-//! subscriber the program has.
+//! Starts and stops at `info`, pauses of accepting at `warn`, handlers that panic at `error`, those that fail at `warn`, unless a client
+//! that left or broke a rule is why: that, and everything about single connections, is at `debug`. A server with the feature `tracing`
+//! says it to whatever subscriber the program has.
 //!
 //! Invariants:
 //! 1. What clients send is said escaped, so that no line of a log can be forged.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use cherrystone_core::gateway::{Failure, Peer};
-use cherrystone_core::{Cause, Head, Violation};
+use cherrystone_core::{Cause, Head, StageError, Violation};
 use cherrystone_threads::sockets::LocalAddr;
 use tracing::{debug, error, info, warn};
 
@@ -33,6 +33,10 @@ impl Observer for Trace {
     fn violated(&self, violation: Violation, _: &[u8], peer: &Peer) -> Option<ErrorBody> {
         debug!(peer = %peer.address, %violation, "a client broke a rule");
         None
+    }
+
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        debug!(peer = %peer.address, %error, "TLS failed");
     }
 
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {
@@ -58,6 +62,14 @@ impl Observer for Trace {
 
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         debug!(peer = %peer.address, ?late, "disconnected");
+    }
+
+    fn accepting_paused(&self, why: &io::Error) {
+        warn!(%why, "accepting pauses, clients wait");
+    }
+
+    fn accepting_resumed(&self) {
+        warn!("accepting again, nobody waits any more");
     }
 
     fn stopped(&self) {

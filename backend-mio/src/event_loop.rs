@@ -45,10 +45,14 @@ pub struct EventLoop {
     /// Storage of requests that were answered; in boxes, since it travels in them.
     #[allow(clippy::vec_box)]
     pub(crate) requests: Vec<Box<Request>>,
+    /// Requests that were handled here and are not counted yet.
+    pub(crate) handled: u64,
     /// Connections whose turn ended before they were done.
     unfinished: Vec<usize>,
     expired: Vec<(usize, Armed)>,
     pub(crate) stopping: bool,
+    /// Whether its end is the end of the server.
+    pub(crate) alone: bool,
 }
 
 impl std::fmt::Debug for EventLoop {
@@ -105,9 +109,11 @@ impl EventLoop {
             clock: Clock::new(),
             pool: Pool::default(),
             requests: Vec::new(),
+            handled: 0,
             unfinished: Vec::new(),
             expired: Vec::new(),
             stopping: false,
+            alone: false,
         })
     }
 
@@ -167,6 +173,9 @@ impl EventLoop {
         let over = self.stopping && (self.slots.is_empty() || self.desk.shared.is_cutting());
         if over {
             self.cut();
+            if std::mem::take(&mut self.alone) {
+                self.desk.shared.conclude();
+            }
         }
         !over
     }
@@ -279,18 +288,23 @@ impl EventLoop {
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
         let mut next = self.attempt(key, &mut client);
-        if self.stopping && matches!(next, Next::Wait) {
+        let last_moment = match self.stopping {
+            true => client.may_ask_until(&self.clock.env(&self.desk.shared.settings.config)),
+            false => None,
+        };
+        if self.stopping && last_moment.is_none() && matches!(next, Next::Wait) {
             // A request that had come is on its way by now; another one is not to follow.
             client.link.conn.retire();
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
             next = self.attempt(key, &mut client);
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
         }
+        self.count_requests();
         client.count_traffic(&self.desk.shared);
         match next {
             Next::Wait => {
                 client.link.rest(&mut self.pool);
-                let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
+                let deadline = last_moment.or_else(|| client.link.conn.deadline().map(|deadline| deadline.at));
                 let slot = &mut self.slots[key];
                 self.timers.set(key, deadline, &mut slot.armed);
                 slot.client = Some(client);

@@ -9,6 +9,7 @@
 //!
 //! Which requests may block is the gateway's to say ([`Mode`](cherrystone_core::gateway::Mode)), one by one.
 
+mod alone;
 mod event_loop;
 mod inline;
 mod progress;
@@ -17,8 +18,10 @@ use std::io;
 use std::sync::Arc;
 
 use cherrystone_core::gateway::Gateway;
-use cherrystone_threads::{Door, Running, Settings, Shared, crew};
+use cherrystone_threads::workers::Executor;
+use cherrystone_threads::{Door, Job, Running, Settings, Shared, crew};
 
+pub use alone::Blocking;
 pub use event_loop::EventLoop;
 
 /// Serves on event loops, as many as the settings say.
@@ -26,7 +29,19 @@ pub use event_loop::EventLoop;
 /// # Errors
 /// No thread or descriptor is left.
 pub fn start(doors: Vec<Door>, gateway: Arc<dyn Gateway>, settings: Settings) -> io::Result<Running> {
-    let crew = crew(&settings)?;
+    start_on(crew(&settings)?, doors, gateway, settings)
+}
+
+/// The same with workers of somebody else.
+///
+/// # Errors
+/// No thread or descriptor is left.
+pub fn start_on(
+    crew: Arc<dyn Executor<Job>>,
+    doors: Vec<Door>,
+    gateway: Arc<dyn Gateway>,
+    settings: Settings,
+) -> io::Result<Running> {
     let count = settings.loops.max(1);
     let shared = Shared::new(gateway, settings);
     let mut loops = Vec::new();

@@ -11,8 +11,9 @@ use cherrystone_core::{Cause, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
 use crate::guard::guarded;
+use crate::observer::tell;
 use crate::proxy::{Header, Preface, ProxyError};
-use crate::shared::Shared;
+use crate::shared::{LAST_MOMENT, Shared};
 use crate::sockets::{PeerAddr, Stream};
 use crate::stats::Count;
 
@@ -164,6 +165,21 @@ impl Client {
         self.link.conn.patience(env.now) == Some(Duration::ZERO)
     }
 
+    /// Until when a stopping server waits though nothing has come: whoever has just connected, or was just answered, may have a request on
+    /// its way, which a close would cross. `None` if that is not to be expected, or if there is something else to wait for.
+    pub fn may_ask_until(&self, env: &Env<'_>) -> Option<Instant> {
+        let conn = &self.link.conn;
+        let deadline = conn.deadline().filter(|_| conn.is_idle())?;
+        let patience = match deadline.cause {
+            Cause::Head => env.config.timeouts.head,
+            Cause::Idle => env.config.timeouts.idle,
+            _ => return None,
+        };
+        let patience = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        let began = Instant::from_nanos(deadline.at.as_nanos().saturating_sub(patience));
+        Some(began + LAST_MOMENT).filter(|until| *until > env.now)
+    }
+
     /// Writes what the socket takes of what is queued.
     ///
     /// # Errors
@@ -210,15 +226,16 @@ impl Client {
 
     /// Takes notice of a stage that has failed since the last call: counts it, and forgets what can no longer be answered.
     pub fn note_failure(&mut self, shared: &Shared) -> bool {
-        let failed = self.link.take_failure().is_some();
-        if failed {
+        let failure = self.link.take_failure();
+        if let Some(error) = failure {
             shared.stats.add(Count::StageFailures);
+            tell(shared, |observer| observer.unsecured(error, &self.peer));
             self.record(shared);
             self.request = None;
             let ongoing = self.ongoing.take();
             guarded(|| drop(ongoing));
         }
-        failed
+        failure.is_some()
     }
 
     /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.

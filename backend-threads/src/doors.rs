@@ -36,6 +36,8 @@ pub struct Doors {
     doors: Vec<(Door, bool)>,
     first_token: usize,
     paused_until: Option<Instant>,
+    /// Whether somebody may still wait since something ran out.
+    short: bool,
     next: usize,
     registry: Registry,
 }
@@ -51,7 +53,7 @@ impl Doors {
             registry.register(&mut SourceFd(&fd), Token(first_token + i), Interest::READABLE)?;
         }
         let doors = doors.into_iter().map(|door| (door, true)).collect();
-        Ok(Self { doors, first_token, paused_until: None, next: 0, registry: registry.try_clone()? })
+        Ok(Self { doors, first_token, paused_until: None, short: false, next: 0, registry: registry.try_clone()? })
     }
 
     /// Notes that a listener became ready; says whether the token is one.
@@ -79,6 +81,9 @@ impl Doors {
             // The doors take turns, so that none starves.
             let Some(i) = (0..self.doors.len()).map(|i| (self.next + i) % self.doors.len()).find(|i| self.doors[*i].1)
             else {
+                if std::mem::take(&mut self.short) {
+                    shared.end_shortage();
+                }
                 return;
             };
             self.next = i + 1;
@@ -106,8 +111,11 @@ impl Doors {
                 }
                 Err(AcceptError::Next(_)) => {}
                 Err(AcceptError::WouldBlock | AcceptError::Closed | AcceptError::Fatal(_)) => *ready = false,
-                Err(AcceptError::Pause(_)) => {
+                Err(AcceptError::Pause(why)) => {
                     shared.stats.add(Count::Pauses);
+                    if !std::mem::replace(&mut self.short, true) {
+                        shared.begin_shortage(&why);
+                    }
                     self.paused_until = Some(clock.now() + PAUSE);
                     return;
                 }

@@ -8,11 +8,12 @@
 //! 2. An observer runs on threads of the server and must not block; one that panics loses what it was to be told, and no more.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Answered, Failure, Peer};
-use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, Status, Violation};
+use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, StageError, Status, Violation};
 
 use crate::client::{Client, Request};
 use crate::clock::Clock;
@@ -42,6 +43,11 @@ pub trait Observer: Send + Sync {
         None
     }
 
+    /// TLS came to nothing: the client speaks none, or another kind, or trusts nobody here, or sent what is damaged.
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        let _ = (error, peer);
+    }
+
     /// A handler gave up.
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {
         let _ = (head, failure, peer);
@@ -66,6 +72,15 @@ pub trait Observer: Send + Sync {
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         let _ = (peer, late);
     }
+
+    /// Accepting pauses, since the system has run out of something, descriptors as a rule. Clients wait in the kernel meanwhile. Told once,
+    /// however often it is tried again.
+    fn accepting_paused(&self, why: &io::Error) {
+        let _ = why;
+    }
+
+    /// Everybody who waited has been accepted.
+    fn accepting_resumed(&self) {}
 
     /// The server has stopped: nothing follows but what handlers cause that did not come back in time.
     fn stopped(&self) {}

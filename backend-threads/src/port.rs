@@ -12,8 +12,9 @@ use cherrystone_core::{Cause, Env, Instant, Link, Violation};
 use crate::client::{Request, stalled};
 use crate::clock::{Clock, system_instant};
 use crate::observer::refuse;
+use crate::passing::pass;
 use crate::shared::Shared;
-use crate::sockets::{PeerState, Stream};
+use crate::sockets::{Interest, PeerState, Stream, wait};
 
 /// How long a wait lasts before the port looks whether the server is being cut off.
 const LOOK_UP: Duration = Duration::from_millis(200);
@@ -88,6 +89,20 @@ impl<'p> BlockingPort<'p> {
         Ok(true)
     }
 
+    /// Waits until the socket takes something, or it is time to look up.
+    ///
+    /// # Errors
+    /// The server is being cut off, or the connection is lost.
+    pub(crate) fn await_room(&mut self) -> io::Result<()> {
+        self.go_on()?;
+        match wait(self.stream, Interest::Writable, self.wait_ends(Side::Sending)) {
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+            _ => {}
+        }
+        self.clock.tick();
+        Ok(())
+    }
+
     fn receive(&mut self, until: std::time::Instant) -> io::Result<()> {
         match self.stream.recv(self.link.spare(READ), until) {
             Ok(0) => self.link.close().map_err(io::Error::other)?,
@@ -137,6 +152,12 @@ impl Port for BlockingPort<'_> {
             self.link.sent(&env, sent).map_err(stalled)?;
         }
         Ok(())
+    }
+
+    fn pass(&mut self, pieces: [&[u8]; 3]) -> io::Result<usize> {
+        self.go_on()?;
+        let env = self.clock.env(&self.shared.settings.config);
+        pass(self.link, self.stream, &env, pieces)
     }
 
     fn refuse(&mut self, why: Violation) {

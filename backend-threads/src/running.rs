@@ -55,7 +55,19 @@ pub struct Stopped {
 /// # Errors
 /// No thread or descriptor is left.
 pub fn start(doors: Vec<Door>, gateway: Arc<dyn Gateway>, settings: Settings) -> io::Result<Running> {
-    let crew = crew(&settings)?;
+    start_on(crew(&settings)?, doors, gateway, settings)
+}
+
+/// The same with workers of somebody else.
+///
+/// # Errors
+/// No thread or descriptor is left.
+pub fn start_on(
+    crew: Arc<dyn Executor<Job>>,
+    doors: Vec<Door>,
+    gateway: Arc<dyn Gateway>,
+    settings: Settings,
+) -> io::Result<Running> {
     let shared = Shared::new(gateway, settings);
     let poll = Poll::new()?;
     let inbox = Parker::inbox(&poll)?;

@@ -3,7 +3,7 @@
 //! [`Shared`]: the gateway, the [`Settings`], the [`Stats`], and how far the server is from its end. Threads wait in their own
 //! loops and are told through their [`Inbox`](crate::Inbox).
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,6 +89,8 @@ pub struct Shared {
     /// When what is still under way is cut, in nanoseconds of the clock.
     cut_at: AtomicU64,
     inboxes: Mutex<Vec<Arc<Inbox>>>,
+    /// Loops that have run out of something that accepting needs.
+    short_loops: AtomicUsize,
 }
 
 impl std::fmt::Debug for Shared {
@@ -105,6 +107,9 @@ const CUTTING: u8 = 3;
 /// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
 pub const FAILED_LINGER: Duration = Duration::from_secs(2);
 
+/// How long after its connecting, or after its last answer, a client of a stopping server may still ask.
+pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(200);
+
 /// How long a connection that is closed by a stopping server may go on listening.
 pub const LAST_LINGER: Duration = Duration::from_millis(300);
 
@@ -120,6 +125,7 @@ impl Shared {
             phase: AtomicU8::new(SERVING),
             cut_at: AtomicU64::new(u64::MAX),
             inboxes: Mutex::default(),
+            short_loops: AtomicUsize::new(0),
         })
     }
 
@@ -162,8 +168,21 @@ impl Shared {
         self.enter(CUTTING);
     }
 
-    /// Lets the observer know that nothing follows.
-    pub(crate) fn conclude(&self) {
+    /// Takes note that a loop cannot accept, or that it can again; the observer learns of the first and of the last one.
+    pub(crate) fn begin_shortage(&self, why: &std::io::Error) {
+        if self.short_loops.fetch_add(1, Ordering::AcqRel) == 0 {
+            tell(self, |observer| observer.accepting_paused(why));
+        }
+    }
+
+    pub(crate) fn end_shortage(&self) {
+        if self.short_loops.fetch_sub(1, Ordering::AcqRel) == 1 {
+            tell(self, |observer| observer.accepting_resumed());
+        }
+    }
+
+    /// Lets the observer know that nothing follows. Whoever ends the last loop calls it.
+    pub fn conclude(&self) {
         tell(self, |observer| observer.stopped());
     }
 

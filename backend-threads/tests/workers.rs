@@ -142,6 +142,25 @@ fn a_full_pool_refuses_at_once() {
 }
 
 #[test]
+fn a_job_that_makes_room_goes_behind_a_full_queue() {
+    let workers = Arc::new(start(settings("requeue", 1, 1, 1)));
+    let (order, ran) = channel();
+    let report = |name: &'static str| -> Job {
+        let order = order.clone();
+        Box::new(move || order.send(name).unwrap())
+    };
+    let hold = occupy(&workers, 1);
+    workers.try_submit(report("waiting")).unwrap();
+    assert!(matches!(workers.try_submit(report("too much")), Err(Rejected::Full(_))));
+    Executor::requeue(&*workers, report("again")).unwrap();
+    assert_eq!(workers.queued(), 2);
+    drop(hold);
+    assert_eq!([ran.recv().unwrap(), ran.recv().unwrap()], ["waiting", "again"]);
+    assert!(workers.stop(soon()).is_clean());
+    assert!(matches!(Executor::requeue(&*workers, report("late")), Err(Rejected::Stopped(_))));
+}
+
+#[test]
 fn without_a_queue_only_an_idle_worker_takes_a_job() {
     let workers = start(settings("noqueue", 1, 2, 0));
     let first = occupy(&workers, 1);

@@ -9,7 +9,7 @@ mod model;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{Rejected, Settings, Workers};
+use model::{Executor, Rejected, Settings, Workers};
 use shuttle::sync::mpsc::{Receiver, channel};
 use shuttle::sync::{Barrier, Mutex};
 use shuttle::thread;
@@ -186,6 +186,34 @@ fn two_that_shrink_at_once_leave_the_minimum() {
             results.recv().unwrap();
         }
         assert!(stop(&workers).is_empty());
+    });
+}
+
+#[test]
+fn a_job_that_makes_room_runs_again_or_comes_back() {
+    explore(|| {
+        let own: Arc<Mutex<Option<Arc<Workers<u32>>>>> = Arc::default();
+        let (done, results) = channel();
+        let (handle, done) = (Arc::clone(&own), Mutex::new(done));
+        // Each job makes room once before it is done.
+        let work = move |n: u32| {
+            let workers = handle.lock().unwrap().clone().unwrap();
+            let rejected = if n < 10 { Executor::requeue(&*workers, n + 10).err() } else { Some(Rejected::Full(n)) };
+            if let Some(rejected) = rejected {
+                done.lock().unwrap().send(rejected.into_job() % 10).unwrap();
+            }
+        };
+        let workers = Arc::new(Workers::start(settings(1, 2, 1), work).unwrap());
+        *own.lock().unwrap() = Some(Arc::clone(&workers));
+        let taken: Vec<u32> = (0..2).filter(|job| workers.try_submit(*job).is_ok()).collect();
+        let other = Arc::clone(&workers);
+        let stopper = thread::spawn(move || stop(&other));
+        let mut seen: Vec<u32> = stop(&workers).into_iter().map(|job| job % 10).collect();
+        seen.extend(stopper.join().unwrap().into_iter().map(|job| job % 10));
+        seen.extend((seen.len()..taken.len()).map(|_| results.recv().unwrap()));
+        seen.sort_unstable();
+        assert_eq!(seen, taken);
+        own.lock().unwrap().take();
     });
 }
 

@@ -158,3 +158,35 @@ fn nobody_is_late_once_the_trailers_or_a_fault_have_come() {
         assert_eq!(talk.conn.deadline(), None, "{first:?}");
     }
 }
+
+#[test]
+fn content_is_not_refused_once_nothing_can_be_said_of_it() {
+    for ends in [false, true] {
+        let mut talk = Talk::new().hear("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n");
+        talk.config.limits.drain = if ends { 0 } else { 100 };
+        let env = Env { config: &talk.config, now: talk.now, date: None };
+        assert!(matches!(talk.conn.poll(&env, &mut talk.rx), Ok(Event::Request(_))));
+        talk.respond(Size::Empty);
+        talk.conn.finish(&[], &mut talk.tx).unwrap();
+        assert_eq!(talk.poll(), if ends { "Shutdown" } else { "NeedInput" });
+        talk.conn.limit_body(20);
+        assert_eq!(talk.conn.admit(), Ok(()));
+        // It is not waited for either: the connection ends without a further word.
+        assert_eq!(talk.poll(), if ends { "NeedInput" } else { "Shutdown" });
+    }
+}
+
+/// Files that campaigns have found; one that is named after its fault says in `fuzz/regressions/README.md` what it was.
+#[test]
+fn files_that_campaigns_found_fail_no_more() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions");
+    let mut played = 0;
+    for (target, run) in cherrystone_oracles::targets::ALL {
+        let Ok(files) = std::fs::read_dir(folder.join(target)) else { continue };
+        for file in files {
+            run(&std::fs::read(file.unwrap().path()).unwrap());
+            played += 1;
+        }
+    }
+    assert!(played > 0, "no file was found in {}", folder.display());
+}

@@ -30,7 +30,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::settings::{Activation, ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+use super::settings::{
+    Activation, ClientCertificates, PlainRequests, Settings, TlsFiles, TlsPolicy, TlsSettings, TlsVersion,
+};
 use super::values::{self, Threads};
 use crate::forwarded::{Fields, Trust};
 use crate::sockets::Networks;
@@ -118,12 +120,12 @@ enum ClientAuth {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS")]
 struct TlsFlags {
-    /// Certificate chain, PEM; turns TLS on
+    /// Certificate chain, PEM; turns TLS on; again for more names
     #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Private key, PEM
+    tls_cert: Vec<PathBuf>,
+    /// Its private key, PEM; one for each certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    tls_key: Vec<PathBuf>,
     /// Authorities that sign client certificates, PEM
     #[arg(long, hide_short_help = true, value_name = "FILE", required_if_eq_any = [("tls_client_auth", "optional"), ("tls_client_auth", "required")])]
     tls_client_ca: Option<PathBuf>,
@@ -133,6 +135,9 @@ struct TlsFlags {
     /// Oldest version, 1.2 or 1.3 (1.2)
     #[arg(long, hide_short_help = true, value_name = "VERSION", hide_possible_values = true)]
     tls_min: Option<TlsVersion>,
+    /// Send clients that speak plain HTTP to https
+    #[arg(long, hide_short_help = true)]
+    tls_redirect: bool,
 }
 
 impl ServerFlags {
@@ -167,8 +172,10 @@ impl ServerFlags {
         set(&mut times.body.rate, self.body_rate);
         set(&mut times.send.rate, self.send_rate);
 
-        if let (Some(cert), Some(key)) = (&self.tls.tls_cert, &self.tls.tls_key) {
-            settings.tls = Some(TlsSettings { cert: cert.clone(), key: key.clone(), policy: self.tls_policy() });
+        let pairs = self.tls.tls_cert.iter().zip(&self.tls.tls_key);
+        let identities: Vec<_> = pairs.map(|(cert, key)| TlsFiles { cert: cert.clone(), key: key.clone() }).collect();
+        if !identities.is_empty() {
+            settings.tls = Some(TlsSettings { identities, policy: self.tls_policy() });
         }
         settings
     }
@@ -180,7 +187,8 @@ impl ServerFlags {
             (Some(ca), Some(ClientAuth::Optional)) => ClientCertificates::Optional(ca.clone()),
             (Some(ca), Some(ClientAuth::Required) | None) => ClientCertificates::Required(ca.clone()),
         };
-        TlsPolicy { clients, min: self.tls.tls_min.unwrap_or(TlsVersion::V1_2) }
+        let plain_http = if self.tls.tls_redirect { PlainRequests::Redirected } else { PlainRequests::Refused };
+        TlsPolicy { clients, min: self.tls.tls_min.unwrap_or(TlsVersion::V1_2), plain_http }
     }
 
     /// The first flag that asks something of TLS clients though no certificate was given. A command without one of its
@@ -191,8 +199,16 @@ impl ServerFlags {
             (tls.tls_client_ca.is_some(), "--tls-client-ca"),
             (tls.tls_client_auth.is_some(), "--tls-client-auth"),
             (tls.tls_min.is_some(), "--tls-min"),
+            (tls.tls_redirect, "--tls-redirect"),
         ];
-        flags.into_iter().find(|(given, _)| *given && tls.tls_cert.is_none()).map(|(_, name)| name)
+        flags.into_iter().find(|(given, _)| *given && tls.tls_cert.is_empty()).map(|(_, name)| name)
+    }
+
+    /// Why certificates and keys cannot be paired, if so; every command has to refuse it.
+    pub fn unpaired_certificates(&self) -> Option<String> {
+        let (certificates, keys) = (self.tls.tls_cert.len(), self.tls.tls_key.len());
+        let message = format!("--tls-cert and --tls-key come in pairs: {certificates} and {keys} were given");
+        (certificates != keys).then_some(message)
     }
 }
 
@@ -333,7 +349,9 @@ mod tests {
         assert_eq!(settings(&[]).tls, None);
         let files = ["--tls-cert", "c", "--tls-key", "k"];
         let policy = |flags: &[&str]| settings(&[&files, flags].concat()).tls.unwrap().policy;
-        assert_eq!(policy(&[]), TlsPolicy { clients: Ignored, min: TlsVersion::V1_2 });
+        let plain_http = PlainRequests::Refused;
+        assert_eq!(policy(&[]), TlsPolicy { clients: Ignored, min: TlsVersion::V1_2, plain_http });
+        assert_eq!(policy(&["--tls-redirect"]).plain_http, PlainRequests::Redirected);
         assert_eq!(policy(&["--tls-min", "1.3"]).min, TlsVersion::V1_3);
         assert_eq!(policy(&["--tls-client-ca", "a"]).clients, Required("a".into()));
         assert_eq!(policy(&["--tls-client-ca", "a", "--tls-client-auth", "optional"]).clients, Optional("a".into()));
@@ -348,8 +366,15 @@ mod tests {
         }
         assert_eq!(parse(&["--tls-client-ca", "a"]).unwrap().tls_flag_without_certificate(), Some("--tls-client-ca"));
         assert_eq!(parse(&["--tls-min", "1.3"]).unwrap().tls_flag_without_certificate(), Some("--tls-min"));
+        assert_eq!(parse(&["--tls-redirect"]).unwrap().tls_flag_without_certificate(), Some("--tls-redirect"));
         assert_eq!(parse(&files).unwrap().tls_flag_without_certificate(), None);
+        assert_eq!(parse(&files).unwrap().unpaired_certificates(), None);
+        assert!(parse(&[&files[..], &["--tls-cert", "d"]].concat()).unwrap().unpaired_certificates().is_some());
+        let two = settings(&[&files[..], &["--tls-cert", "d", "--tls-key", "l"]].concat());
+        let pair = |cert: &str, key: &str| TlsFiles { cert: cert.into(), key: key.into() };
+        assert_eq!(two.tls.as_ref().unwrap().identities, [pair("c", "k"), pair("d", "l")]);
+        assert!(two.to_string().contains("tls-cert = c\ntls-key = k\ntls-cert = d\ntls-key = l\n"));
         let text = settings(&[&files[..], &["--tls-client-ca", "a"]].concat()).to_string();
-        assert!(text.contains("tls-client-auth = required\ntls-client-ca = a\ntls-min = 1.2\n"));
+        assert!(text.contains("tls-client-auth = required\ntls-client-ca = a\ntls-min = 1.2\ntls-redirect = no\n"));
     }
 }

@@ -65,7 +65,7 @@ fn run(
     let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options.clone());
     #[cfg(feature = "tls")]
     let tls = match &settings.tls {
-        Some(files) => Some(tls(crate::tls::Identity::files(&files.cert, &files.key), &files.policy)?),
+        Some(settings) => Some(secured(settings)?),
         None => None,
     };
     #[cfg(feature = "tls")]
@@ -159,8 +159,21 @@ fn metrics_server(of: Handle, address: &str, taken: Vec<Listener>) -> Result<Ser
 /// A file that cannot be used, by name and reason.
 #[cfg(feature = "tls")]
 pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<crate::Tls, crate::TlsError> {
-    use super::{ClientCertificates, TlsVersion};
-    use crate::tls::{ClientAuth, Pem, Version};
+    recipe(identity, policy).build()
+}
+
+#[cfg(feature = "tls")]
+fn secured(settings: &super::TlsSettings) -> Result<crate::Tls, Box<dyn Error>> {
+    let mut identities = settings.identities.iter().map(|files| crate::tls::Identity::files(&files.cert, &files.key));
+    let default = identities.next().ok_or("TLS needs a certificate")?;
+    let recipe = recipe(default, &settings.policy);
+    Ok(identities.fold(recipe, crate::tls::TlsBuilder::also).build()?)
+}
+
+#[cfg(feature = "tls")]
+fn recipe(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> crate::tls::TlsBuilder {
+    use super::{ClientCertificates, PlainRequests, TlsVersion};
+    use crate::tls::{ClientAuth, Pem, PlainHttp, Version};
 
     let clients = match &policy.clients {
         ClientCertificates::Ignored => ClientAuth::None,
@@ -171,7 +184,11 @@ pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<
         TlsVersion::V1_2 => Version::V1_2,
         TlsVersion::V1_3 => Version::V1_3,
     };
-    crate::Tls::builder(identity).clients(clients).min_version(min).build()
+    let plain_http = match policy.plain_http {
+        PlainRequests::Refused => PlainHttp::Refuse,
+        PlainRequests::Redirected => PlainHttp::Redirect,
+    };
+    crate::Tls::builder(identity).clients(clients).min_version(min).plain_http(plain_http)
 }
 
 /// An address as a client would write it.

@@ -41,7 +41,9 @@ pub use flags::ServerFlags;
 pub use launch::launch;
 #[cfg(feature = "tls")]
 pub use launch::tls;
-pub use settings::{Activation, ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+pub use settings::{
+    Activation, ClientCertificates, PlainRequests, Settings, TlsFiles, TlsPolicy, TlsSettings, TlsVersion,
+};
 pub use values::{AccessLog, Threads};
 
 use crate::access_log::Format;
@@ -128,6 +130,9 @@ impl Action {
         if let Some(flag) = arguments.server.tls_flag_without_certificate() {
             let message = format!("{flag} needs --tls-cert and --tls-key");
             return Err(CommandLine::command().error(ErrorKind::MissingRequiredArgument, message));
+        }
+        if let Some(message) = arguments.server.unpaired_certificates() {
+            return Err(CommandLine::command().error(ErrorKind::WrongNumberOfValues, message));
         }
         let settings = arguments.server.settings(Settings::default());
         if let Err(error) = settings.config.check() {

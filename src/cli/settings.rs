@@ -120,12 +120,20 @@ impl Activation {
 /// What TLS needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
+    /// Certificates with their keys, at least one. Clients see the one that is made out for the name that they ask for, or
+    /// else the first.
+    pub identities: Vec<TlsFiles>,
+    /// What is asked of clients.
+    pub policy: TlsPolicy,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
     /// The certificate and those that sign it, in PEM.
     pub cert: PathBuf,
     /// The private key, in PEM.
     pub key: PathBuf,
-    /// What is asked of clients.
-    pub policy: TlsPolicy,
 }
 
 /// What TLS asks of clients, wherever the own certificate comes from.
@@ -135,6 +143,17 @@ pub struct TlsPolicy {
     pub clients: ClientCertificates,
     /// The oldest version that is spoken.
     pub min: TlsVersion,
+    /// What becomes of requests without TLS.
+    pub plain_http: PlainRequests,
+}
+
+/// What becomes of requests that come to a TLS port without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainRequests {
+    /// They get 400, with a line of text about it.
+    Refused,
+    /// They are sent to the same place by `https`.
+    Redirected,
 }
 
 /// Whether clients show certificates, and who has to have signed them.
@@ -199,8 +218,10 @@ impl fmt::Display for Settings {
 
 impl fmt::Display for TlsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        line(f, "tls-cert", self.cert.display())?;
-        line(f, "tls-key", self.key.display())?;
+        for identity in &self.identities {
+            line(f, "tls-cert", identity.cert.display())?;
+            line(f, "tls-key", identity.key.display())?;
+        }
         let (auth, ca) = match &self.policy.clients {
             ClientCertificates::Ignored => ("none", None),
             ClientCertificates::Optional(ca) => ("optional", Some(ca)),
@@ -217,7 +238,8 @@ impl fmt::Display for TlsSettings {
                 TlsVersion::V1_2 => "1.2",
                 TlsVersion::V1_3 => "1.3",
             },
-        )
+        )?;
+        line(f, "tls-redirect", if self.policy.plain_http == PlainRequests::Redirected { "yes" } else { "no" })
     }
 }
 

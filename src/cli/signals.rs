@@ -12,14 +12,14 @@
 //! 1. One thread hears signals, and goes on hearing them: what takes time is done beside it.
 //! 2. Nothing depends on not being process 1, but a replacement: the end of process 1 is the end of its container.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::replace::{self, Role};
@@ -54,7 +54,8 @@ pub(super) struct Duties {
 /// # Errors
 /// No thread is left, or no signal can be heard.
 pub(super) fn listen(duties: Duties) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR2])?;
+    // A log that may not grow is no reason to end: the write fails, and says so.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR2, SIGXFSZ])?;
     #[cfg(feature = "tls")]
     let has_files = duties.log.is_some() || duties.tls.is_some();
     #[cfg(not(feature = "tls"))]
@@ -68,6 +69,7 @@ pub(super) fn listen(duties: Duties) -> io::Result<()> {
         let mut stopping = false;
         for signal in signals.forever() {
             match signal {
+                SIGXFSZ => {}
                 SIGHUP => duties.reload(),
                 SIGUSR2 if stopping || replacing.swap(true, Ordering::AcqRel) => {}
                 SIGUSR2 => {
@@ -104,10 +106,11 @@ impl Duties {
             log.reopen();
         }
         #[cfg(feature = "tls")]
-        if let Some(Err(error)) = self.tls.as_ref().map(crate::Tls::reload) {
-            use std::io::Write;
+        match self.tls.as_ref().map(crate::Tls::reload) {
+            None => {}
+            Some(Ok(())) => tracing::info!("certificates read again"),
             // Whoever has closed standard error does not want to know.
-            let _ = writeln!(io::stderr(), "the certificates stay as they were: {error}");
+            Some(Err(error)) => drop(writeln!(io::stderr(), "the certificates stay as they were: {error}")),
         }
         tell(&[NotifyState::Ready]);
     }

@@ -78,6 +78,8 @@ fn contradictions_are_refused_in_clear_words() {
         ("--hello --max-head 9", "between 256 and 65535"),
         ("--hello --tls-min 1.3", "--tls-min needs --tls-cert and --tls-key"),
         ("--hello --tls-client-ca ca.pem", "--tls-client-ca needs --tls-cert"),
+        ("--hello --tls-redirect", "--tls-redirect needs --tls-cert"),
+        ("--hello --tls-cert a --tls-key b --tls-cert c", "come in pairs: 2 and 1"),
         ("--hello --thread 1", "--threads"),
         ("serve", "Usage"),
         ("", "Usage"),

@@ -74,21 +74,31 @@ fn play(dice: &mut Dice, steps: &mut Steps) {
                 let status = [Status::OK, Status::NO_CONTENT][dice.roll(2)];
                 let _ = conn.respond(&env, status, &[], size, &mut tx);
             }
-            8 => drop(conn.write(b"abc", &mut tx)),
-            9 => drop(conn.finish(&[], &mut tx)),
+            8 => {
+                let _ = conn.write(b"abc", &mut tx);
+            }
+            9 => {
+                let _ = conn.finish(&[], &mut tx);
+            }
             10 => match dice.roll(12) {
                 0 => conn.abort(&env, &mut tx),
                 1 => conn.retire(),
                 3 => conn.end_upgrade(),
                 4 => conn.overloaded(&env, &mut tx),
-                5 => drop(conn.inform(Interim::EARLY_HINTS, &[], &mut tx)),
-                _ => drop(conn.proceed(&mut tx)),
+                5 => {
+                    let _ = conn.inform(Interim::EARLY_HINTS, &[], &mut tx);
+                }
+                _ => {
+                    let _ = conn.proceed(&mut tx);
+                }
             },
-            11 => drop(conn.upgrade(&env, &[("Upgrade", b"other")], &mut tx)),
+            11 => {
+                let _ = conn.upgrade(&env, &[("Upgrade", b"other")], &mut tx);
+            }
             12 => {
                 let n = tx.len();
                 tx.advance(n);
-                drop(conn.sent(&env, n, 0));
+                let _ = conn.sent(&env, n, 0);
             }
             13 if violation.is_some() => conn.refuse(&env, violation.take().unwrap(), &mut tx),
             _ => match conn.poll(&env, &mut rx) {

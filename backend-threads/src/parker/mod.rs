@@ -251,7 +251,11 @@ impl Parker {
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
         let mut next = self.attempt(key, &mut client);
-        if self.stopping && matches!(next, Next::Stay) {
+        let last_moment = match self.stopping {
+            true => client.may_ask_until(&self.clock.env(&self.desk.shared.settings.config)),
+            false => None,
+        };
+        if self.stopping && last_moment.is_none() && matches!(next, Next::Stay) {
             // A request that had come is on its way by now; another one is not to follow.
             client.link.conn.retire();
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
@@ -266,7 +270,7 @@ impl Parker {
                     client.link.conn.hasten(self.clock.now() + LAST_LINGER);
                 }
                 client.link.rest(&mut self.pool);
-                let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
+                let deadline = last_moment.or_else(|| client.link.conn.deadline().map(|deadline| deadline.at));
                 let slot = &mut self.slots[key];
                 self.timers.set(key, deadline, &mut slot.armed);
                 slot.client = Some(client);

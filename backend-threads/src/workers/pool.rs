@@ -146,6 +146,11 @@ impl<J: Send + 'static> Executor<J> for Workers<J> {
         self.try_submit(job)
     }
 
+    fn requeue(&self, job: J) -> Result<(), Rejected<J>> {
+        // One job for each worker at most, until that worker has come for its next.
+        self.shared.push(self.shared.lock(), job)
+    }
+
     fn waiting(&self) -> bool {
         self.waiting()
     }
@@ -231,12 +236,16 @@ impl<J: Send + 'static> Shared<J> {
         }
     }
 
-    fn enqueue(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
+    fn enqueue(&self, state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
+        if !state.stopping && state.idle() == 0 && state.excess() >= self.settings.queue {
+            return Err(Rejected::Full(job));
+        }
+        self.push(state, job)
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
         if state.stopping {
             return Err(Rejected::Stopped(job));
-        }
-        if state.idle() == 0 && state.excess() >= self.settings.queue {
-            return Err(Rejected::Full(job));
         }
         state.queue.push_back(job);
         self.release(state);

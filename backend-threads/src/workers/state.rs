@@ -4,7 +4,8 @@
 //! 1. While somebody sleeps and the queue is not empty, one worker is being woken.
 //! 2. `min <= threads - leaving` and `threads <= max`, until the stop.
 //! 3. `alive` counts the threads that still touch the pool, `threads` those of them that were not sent away.
-//! 4. The queue is longer than its setting by at most the number of idle workers, for whom the rest is meant.
+//! 4. The queue is longer than its setting by at most the number of idle workers, for whom the rest is meant, and of jobs that made
+//!    room for others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -2,13 +2,16 @@
 //!
 //! [`Case::read_file`] checks what the types of the file cannot: names, ranges, contradictions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::raw::{
-    OneOrMany, RawAnswer, RawAwaited, RawBody, RawCase, RawEnd, RawFile, RawHow, RawOnly, RawSplit, RawStatus, RawStep,
+    OneOrMany, RawAnswer, RawAwaited, RawBody, RawCase, RawEnd, RawFile, RawHow, RawOnly, RawProtocol, RawSplit,
+    RawStatus, RawStep,
 };
 use super::{
-    Awaited, Case, Content, End, Expected, Fixture, Patience, Refused, StatusSet, Step, Text, To, Transport, Tunnel,
+    Awaited, Case, Content, End, Expected, Fixture, Patience, Protocol, Refused, StatusSet, Step, Text, To, Transport,
+    Tunnel,
 };
 
 /// No case may make a run wait longer than this in one step, nor write more copies than that.
@@ -71,6 +74,7 @@ fn read_case(id: &str, raw: RawCase) -> Result<Case, String> {
             RawOnly::Clear => Transport::Clear,
             RawOnly::Tls => Transport::Tls,
         }),
+        begins: raw.begins.map(|RawProtocol::Http2| Protocol::Http2),
     };
     if let Some(RawSplit::Octets) = raw.split {
         for step in &mut case.send {
@@ -190,10 +194,13 @@ fn read_answer(raw: RawAnswer) -> Result<Expected, String> {
         (None, Some(hex)) => Some(Content::Octets(octets(&hex)?)),
         (Some(_), Some(_)) => return Err("both body and body_hex".to_owned()),
     };
-    let field = |(name, value): (String, String)| {
+    let mut fields = BTreeMap::new();
+    for (name, value) in raw.field {
         let value = if value.is_empty() { None } else { Some(Text::parse(&value)?) };
-        Ok((name.to_ascii_lowercase(), value))
-    };
+        if fields.insert(name.to_ascii_lowercase(), value).is_some() {
+            return Err(format!("the field {name:?} twice"));
+        }
+    }
     Ok(Expected {
         status,
         allowed: statuses(raw.allowed)?,
@@ -206,7 +213,7 @@ fn read_answer(raw: RawAnswer) -> Result<Expected, String> {
         contains: many(raw.contains)?,
         lacks: many(raw.lacks)?,
         length: raw.length,
-        fields: raw.field.into_iter().map(field).collect::<Result<_, String>>()?,
+        fields: fields.into_iter().collect(),
         no_fields: Vec::from(raw.no_field).iter().map(|name: &String| name.to_ascii_lowercase()).collect(),
         interim: raw.interim,
         minor_version: match raw.version.as_deref() {

@@ -84,6 +84,26 @@ impl Text {
         out
     }
 
+    /// How many numbered copies it stands for; `None` for a text that is written once.
+    pub(super) fn copies(&self) -> Option<u32> {
+        match self.times {
+            Times::Once => None,
+            Times::Numbered(times) => Some(times),
+        }
+    }
+
+    /// The text as the case file has it.
+    pub(super) fn source(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Literal(text) => text.replace('{', "{{").replace('}', "}}"),
+            Part::Host => "{host}".to_owned(),
+            Part::Target => "{target}".to_owned(),
+            Part::Route(fixture) => format!("{{{}}}", fixture.name()),
+            Part::Index => "%d".to_owned(),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// The fixtures that the text names.
     pub(super) fn fixtures(&self) -> impl Iterator<Item = Fixture> {
         self.parts.iter().filter_map(|part| match part {

@@ -14,6 +14,8 @@
 //! | request targets | [`target`] |
 //! | what is accepted | [`accepts`] |
 //! | allocations | [`allocations`] |
+//! | one behaviour: handlers on the loop and on a worker | [`exchange`] |
+//! | a whole server: answers, deadlines, memory, an end | [`simulation`] |
 //!
 //! Invariants:
 //! 1. An oracle shares no code with what it judges: answers are read back by [`replies`], chunks by a naive decoder.
@@ -23,11 +25,14 @@ pub mod accepts;
 pub mod allocations;
 pub mod calls;
 pub mod chunked;
+pub mod exchange;
 pub mod replies;
 pub mod reply;
 pub mod rules;
 pub mod segmentation;
+pub mod simulation;
 pub mod target;
+pub mod targets;
 pub mod traffic;
 pub mod watch;
 pub mod wire;

@@ -208,10 +208,11 @@ impl Connection {
                 self.offset += len as u64;
                 Event::Data(rx.split_off(len).0)
             }
+            Taken::End(0) => Event::End(Fields::default()),
             Taken::End(len) => {
                 self.offset += len as u64;
                 let (raw, index) = rx.split_off(len);
-                Event::End(if len == 0 { Fields::default() } else { Fields::new(raw, &index.fields) })
+                Event::End(Fields::new(raw, &index.fields))
             }
             Taken::NeedInput => Event::NeedInput,
             Taken::NeedContinue => Event::NeedContinue,

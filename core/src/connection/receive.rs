@@ -89,6 +89,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn head(&mut self, progress: HeadProgress, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let HeadProgress { mut scan, mut lead } = progress;
         let closed = rx.is_closed();
@@ -134,7 +135,7 @@ impl Connection {
                 Ok(Found::Line { start, end }) => {
                     // Whatever is wrong further on, an answer to HEAD has no content.
                     self.request.mute = unread.starts_with(b"HEAD ");
-                    let line = parse::request_line(&unread[start..end], limits);
+                    let line = parse::request_line(&unread[start..end + 2], limits);
                     index.line = line.map_err(|kind| self.violated(kind, start))?;
                     if self.misdirects(index.line) {
                         return Err(self.violated(Kind::Misdirected, start));
@@ -149,8 +150,7 @@ impl Connection {
         }
         match scan.end(unread, limits.head, usize::from(limits.fields) + 1) {
             Ok(Some(len)) => {
-                let fields_at = usize::from(index.line.target_end) + " HTTP/1.1\r\n".len();
-                parse::header_section(&unread[..len], fields_at, scan.lines().saturating_sub(1), index)
+                parse::header_section(&unread[..len], scan.lines().saturating_sub(1), index)
                     .map_err(|kind| self.violated(kind, 0))?;
                 self.begin_request(unread, index, env);
                 Ok(Some(Taken::Request(len)))
@@ -219,6 +219,7 @@ impl Connection {
     }
 
     /// The next piece of content, with its framing taken off.
+    #[inline(always)]
     fn content(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         match &mut self.receive {
             Receive::Length(0) => {
@@ -269,6 +270,7 @@ impl Connection {
         }
     }
 
+    #[cold]
     fn trailers(&mut self, scan: &mut Scan, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let limits = &env.config.limits;
         let (unread, index) = rx.parts();
@@ -289,6 +291,7 @@ impl Connection {
     }
 
     /// More content has to come: from a client that waits for us, has gone, is late, or is about to send.
+    #[inline(never)]
     fn lacks_content(&mut self, env: &Env<'_>, rx: &RecvBuf) -> Result<Option<Taken>, Violation> {
         if rx.is_closed() {
             return Err(self.violated(Kind::Truncated, rx.unread().len()));
@@ -327,6 +330,7 @@ impl Connection {
     }
 
     /// The answer is complete and the content is not: drops a bounded amount of it, so that the connection can be kept.
+    #[cold]
     fn drain(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         if !self.request.keep || self.drained > env.config.limits.drain || rx.is_closed() && rx.is_empty() {
             self.closing = Closing::Due;
@@ -364,13 +368,17 @@ impl Connection {
     }
 
     /// Whether the content that was announced is within the limit; to be asked after `limit_body` and before the
-    /// application sees the request.
+    /// application sees the request. Once the answer is complete, or the connection ends, nothing is left to refuse.
     ///
     /// # Errors
     /// [`Kind::BodyTooLarge`], as `poll` would say for the content.
     pub fn admit(&mut self) -> Result<(), Violation> {
         match self.receive {
-            Receive::Length(left) if left > self.budget => Err(self.violated(Kind::BodyTooLarge, 0)),
+            Receive::Length(left)
+                if left > self.budget && self.reply != Reply::Done && self.closing == Closing::Open =>
+            {
+                Err(self.violated(Kind::BodyTooLarge, 0))
+            }
             _ => Ok(()),
         }
     }

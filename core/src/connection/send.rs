@@ -173,6 +173,22 @@ impl Connection {
         Ok(())
     }
 
+    /// All of the content that was announced, and the end of the answer: [`write`](Self::write) and [`finish`](Self::finish) in one.
+    ///
+    /// # Errors
+    /// As for both.
+    #[inline]
+    pub(crate) fn conclude(&mut self, content: &[u8], tx: &mut SendBuf) -> Result<(), Misuse> {
+        if self.reply != Reply::Length(content.len() as u64) || self.request.mute {
+            self.write(content, tx)?;
+            return self.finish(&[], tx);
+        }
+        tx.put(content);
+        self.content += content.len() as u64;
+        self.reply = Reply::Done;
+        Ok(())
+    }
+
     /// Switches to another protocol: 101, or a success for CONNECT. From then on `poll` answers `Upgraded`.
     ///
     /// # Errors

@@ -71,6 +71,22 @@ impl Intake {
         }
     }
 
+    /// What was collected and not read.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut octets = core::mem::take(&mut self.octets);
+        octets.drain(..core::mem::take(&mut self.at));
+        octets
+    }
+
+    /// Whether all content has left the connection.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    pub(crate) fn trailers(&self) -> Fields<'_> {
+        self.trailers.head().fields()
+    }
+
     /// Notes that nothing more is to be read: the content was refused, or is nobody's concern.
     pub(crate) fn give_up(&mut self) {
         if self.state == State::Open {
@@ -98,7 +114,7 @@ impl<'b> Body<'b> {
 
     /// The trailer fields; none before the content was read to its end.
     pub fn trailers(&self) -> Fields<'_> {
-        self.intake.trailers.head().fields()
+        self.intake.trailers()
     }
 
     /// Takes the next piece of content from the connection: into `buf` as much as fits, the rest into the intake.

@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 
 use super::ongoing::{self, Ongoing};
-use super::{Body, Deferred, Done, Failure, Intake, Payload, Peer, Port, ResponseWriter, Upgrade};
+use super::{Body, Deferred, Dialogue, Done, Failure, Intake, Payload, Peer, Port, ResponseWriter, Upgrade};
 use crate::{Field, Head, Interim, PeerFacts, Size, Status};
 
 /// One request that is to be answered.
@@ -127,5 +127,10 @@ impl<'x> Exchange<'x> {
     pub fn defer(self) -> (Deferred, Done) {
         let (deferred, slot) = Deferred::new();
         (deferred, Done::later(Ongoing::deferred(slot)))
+    }
+
+    /// Leaves the answer, and what is left of the content, to a [`Dialogue`].
+    pub fn converse(self, dialogue: Box<dyn Dialogue>) -> Done {
+        Done::later(Ongoing::dialogue(dialogue, core::mem::take(self.intake)))
     }
 }

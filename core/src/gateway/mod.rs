@@ -19,16 +19,18 @@
 //! - pieces pushed through a [`ResponseWriter`], which blocks when the client is slow ([`Exchange::start_response`]);
 //! - a [`Source`] that says `Later` and is woken: events, long polls, other runtimes;
 //! - later, from any thread, through a [`Deferred`] ([`Exchange::defer`]);
+//! - piece by piece from elsewhere, while the request is still being read ([`Exchange::converse`]);
 //! - another protocol ([`Exchange::upgrade`]).
 //!
 //! Invariants:
 //! 1. A handler can neither succeed without having answered nor answer twice: only answering makes a [`Done`].
-//! 2. What waits holds no thread: a `Source`, an `Upgrade` or a `Deferred` costs a parked connection.
+//! 2. What waits holds no thread: a `Source`, an `Upgrade`, a `Deferred` or a `Dialogue` costs a parked connection.
 //! 3. A panic in a handler costs that one exchange: 500, or a connection that is visibly cut.
 
 mod answer;
 mod body;
 mod deferred;
+mod dialogue;
 mod exchange;
 mod ongoing;
 mod payload;
@@ -45,8 +47,9 @@ use std::io;
 pub use answer::{Answered, answer};
 pub use body::{Body, Intake};
 pub use deferred::Deferred;
+pub use dialogue::{Dialogue, Piece, Talk, Turn};
 pub use exchange::Exchange;
-pub use ongoing::{Advance, Ongoing};
+pub use ongoing::{Advance, Content, Ongoing};
 pub use payload::Payload;
 pub use peer::{Credentials, Endpoint, Peer, PeerAddress, Via};
 pub use port::Port;

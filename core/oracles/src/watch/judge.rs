@@ -50,7 +50,9 @@ impl Watched<'_> {
             Seen::Closed => assert!(self.shut || self.conn.is_cut(), "{self:?}"),
             Seen::Violated(violation) => {
                 assert!(!over, "{violation} after the end: {self:?}");
-                assert!(violation.offset <= self.conn.consumed() + self.rx.unread().len() as u64);
+                // Positions in a buffer that was exchanged mean nothing in another one.
+                let within = violation.offset <= self.conn.consumed() + self.rx.unread().len() as u64;
+                assert!(within || !self.conserves, "a violation behind all that came: {violation:?}, {self:?}");
                 self.violated = true;
                 if !open {
                     // A head that was begun in another buffer may be one too.

@@ -109,9 +109,9 @@ impl<'c> Watched<'c> {
 
     /// Asks for the next event, and judges it.
     pub fn poll(&mut self) -> Seen {
-        let may_be_head = self.rx.unread().strip_prefix(b"\r\n").unwrap_or(self.rx.unread()).starts_with(b"HEAD ");
         let seen = self.ask();
-        self.judge(&seen, may_be_head);
+        // What was left of an answered request is dropped before; what is refused stays unread.
+        self.judge(&seen, self.rx.unread().starts_with(b"HEAD "));
         if seen.is_wait() {
             let state = self.visible();
             assert_eq!(self.ask(), seen, "the answer changes without news");
@@ -289,6 +289,7 @@ impl<'c> Watched<'c> {
     /// As there.
     pub fn admit(&mut self) -> Result<(), Violation> {
         let admitted = self.conn.admit();
+        assert!(admitted.is_ok() || !self.is_answered(), "a request that was answered is refused: {self:?}");
         if let Err(violation) = admitted {
             self.judge(&Seen::Violated(violation), false);
         }

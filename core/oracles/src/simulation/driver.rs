@@ -1,0 +1,467 @@
+//! How does the simulated server drive its connections?
+//!
+//! As the real ones do: an event loop with edge-triggered readiness, timers in grains, wakers that leave a note, a bounded queue and
+//! workers, of which none waits while another connection could go on. The gateway code is that of production. One [`Fault`] can be
+//! planted, to see that the simulation finds it.
+//!
+//! Invariants:
+//! 1. A connection is in one place: at rest here, in the queue, or with a worker.
+//! 2. After its turn a connection waits for something that is going to be noticed.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use cherrystone_core::gateway::{Advance, Endpoint, Gateway, Mode, Peer, PeerAddress};
+use cherrystone_core::{Event, Framing, Instant};
+
+use super::agenda::{Agenda, Due, MS};
+use super::gateway::Application;
+use super::script::Server;
+use super::served::{Around, InlinePort, Read, Served};
+use super::workers::Crew;
+
+/// How far a deadline may be overstepped.
+pub(super) const GRAIN: u64 = 32 * MS;
+/// Output at which nothing more is said before some is taken.
+pub(super) const MARK: usize = 4 << 10;
+/// Content that is collected for a handler on the loop.
+const INLINE_BODY: u64 = 1 << 10;
+/// What an upgraded protocol may leave unread.
+const UNREAD: usize = 4 << 10;
+/// Rounds in one turn.
+const ROUNDS: usize = 24;
+/// How long a closing connection is listened to once the server stops.
+const LAST_LINGER: Duration = Duration::from_millis(300);
+
+/// A fault planted in the driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// None.
+    #[default]
+    None,
+    /// A wake-up that comes while the application is being asked is forgotten.
+    LostWake,
+    /// A timer that is set already is not brought forward.
+    TimerKept,
+    /// That the client takes nothing is not reported.
+    SilentStall,
+    /// `Shutdown` is taken for `Closed`: the socket is dropped while the client may still send.
+    AbruptClose,
+    /// A connection that a worker gives back waits for its socket before it goes on.
+    UnwokenReturn,
+    /// The end of input that came together with the last octets is not remembered.
+    StaleReadiness,
+}
+
+pub(super) struct Driver {
+    pub(super) around: Rc<Around>,
+    pub(super) app: Arc<Application>,
+    pub(super) peer: Peer,
+    /// By the number of the visitor.
+    pub(super) slots: Vec<Option<Slot>>,
+    pub(super) queue: VecDeque<Box<Served>>,
+    queue_bound: usize,
+    pub(super) crew: Crew,
+    rung: Arc<Mutex<Vec<usize>>>,
+    /// Those who were told that the server is too busy.
+    pub(super) turned_away: BTreeSet<usize>,
+    /// The first thing that was wrong.
+    pub(super) failure: Option<String>,
+}
+
+/// A connection, or its place while it is in the queue or with a worker.
+pub(super) struct Slot {
+    pub(super) served: Option<Box<Served>>,
+    armed: Option<u64>,
+    readable: bool,
+    ended: bool,
+    woken: bool,
+    waits: bool,
+}
+
+enum Next {
+    Wait,
+    Again,
+    Worker,
+    /// With a reset if there is no hope for what is unsent.
+    Drop(bool),
+}
+
+struct Bell {
+    key: usize,
+    rung: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.lock().expect("no panic holds it").push(self.key);
+    }
+}
+
+impl Driver {
+    pub(super) fn new(server: &Server, around: Rc<Around>, app: Arc<Application>, visitors: usize) -> Self {
+        let endpoint = Endpoint::new(PeerAddress::Unix(None), "simulated");
+        Self {
+            around,
+            app,
+            peer: Peer::new(PeerAddress::Unix(None), Arc::new(endpoint)),
+            slots: (0..visitors).map(|_| None).collect(),
+            queue: VecDeque::new(),
+            queue_bound: server.queue as usize,
+            crew: Crew::new(server.workers as usize),
+            rung: Arc::default(),
+            turned_away: BTreeSet::new(),
+            failure: None,
+        }
+    }
+
+    /// A client has connected.
+    pub(super) fn welcome(&mut self, served: Box<Served>, agenda: &mut Agenda) {
+        let key = served.key;
+        let served = Some(served);
+        self.slots[key] = Some(Slot { served, armed: None, readable: true, ended: false, woken: false, waits: false });
+        self.turn(key, agenda);
+    }
+
+    /// The socket has something to read: octets or, if `ended`, the end of them.
+    pub(super) fn readable(&mut self, key: usize, ended: bool, agenda: &mut Agenda) {
+        if let Some(slot) = &mut self.slots[key] {
+            slot.readable = true;
+            slot.ended |= ended && self.around.fault != Fault::StaleReadiness;
+            self.turn(key, agenda);
+        }
+    }
+
+    /// A timer has fired.
+    pub(super) fn timer(&mut self, key: usize, at: u64, agenda: &mut Agenda) {
+        if let Some(slot) = &mut self.slots[key]
+            && slot.armed == Some(at)
+        {
+            slot.armed = None;
+            slot.readable = true;
+            self.turn(key, agenda);
+        }
+    }
+
+    /// Looks which applications have called.
+    pub(super) fn answer_bells(&mut self, agenda: &mut Agenda) {
+        for key in std::mem::take(&mut *self.rung.lock().expect("no panic holds it")) {
+            if let Some(slot) = &mut self.slots[key] {
+                slot.woken = true;
+                served_touched(slot, agenda.now());
+                agenda.at(agenda.now(), Due::Turn(key));
+            }
+        }
+    }
+
+    /// A worker gives a connection back.
+    pub(super) fn take_back(&mut self, served: Box<Served>, agenda: &mut Agenda) {
+        let key = served.key;
+        let Some(slot) = &mut self.slots[key] else { return };
+        slot.served = Some(served);
+        slot.woken = true;
+        served_touched(slot, agenda.now());
+        if self.around.stopping.get() {
+            slot.readable = true;
+        }
+        if self.around.fault != Fault::UnwokenReturn {
+            self.turn(key, agenda);
+        }
+    }
+
+    /// The server is to stop.
+    pub(super) fn stop(&mut self, agenda: &mut Agenda) {
+        self.around.stopping.set(true);
+        for key in 0..self.slots.len() {
+            self.readable(key, false, agenda);
+        }
+    }
+
+    /// The patience with those who are left is over.
+    pub(super) fn cut(&mut self, agenda: &mut Agenda) {
+        self.crew.abandon();
+        for served in self.queue.drain(..).chain(self.crew.returned()) {
+            let key = served.key;
+            if let Some(slot) = &mut self.slots[key] {
+                slot.served = Some(served);
+            }
+        }
+        for key in 0..self.slots.len() {
+            let Some(mut served) = self.slots[key].as_mut().and_then(|slot| slot.served.take()) else { continue };
+            let env = self.around.env();
+            if !served.link.conn.is_idle() {
+                served.link.conn.abort(&env, &mut served.link.tx);
+                let _ = served.write();
+            }
+            self.remove(*served, false, agenda);
+        }
+    }
+
+    /// What is overdue at this time, if anything is.
+    pub(super) fn overdue(&self, now: u64) -> Option<String> {
+        self.slots.iter().flatten().filter_map(|slot| slot.served.as_ref()).find_map(|served| {
+            let deadline = served.link.conn.deadline()?;
+            let late = now.checked_sub(deadline.at.as_nanos().saturating_add(GRAIN)).filter(|late| *late > 0)?;
+            Some(format!("visitor {}: {:?} is {} ms beyond its grain", served.key, deadline.cause, late / MS))
+        })
+    }
+
+    /// Gives a connection its turn.
+    pub(super) fn turn(&mut self, key: usize, agenda: &mut Agenda) {
+        let Some(mut served) = self.slots[key].as_mut().and_then(|slot| slot.served.take()) else {
+            return self.crew.nudge(key, agenda);
+        };
+        let mut next = self.attempt(&mut served);
+        if self.around.stopping.get() && matches!(next, Next::Wait) {
+            let last = Instant::from_nanos(agenda.now()) + LAST_LINGER;
+            served.link.conn.retire();
+            served.link.conn.hasten(last);
+            next = self.attempt(&mut served);
+            served.link.conn.hasten(last);
+        }
+        self.weigh(&served);
+        let Some(slot) = &mut self.slots[key] else { return };
+        match next {
+            Next::Wait => {
+                if let Some(deadline) = served.link.conn.deadline() {
+                    let at = (deadline.at.as_nanos() / GRAIN).saturating_add(1).saturating_mul(GRAIN);
+                    let later = match slot.armed {
+                        None => true,
+                        Some(armed) => at < armed && self.around.fault != Fault::TimerKept,
+                    };
+                    if later {
+                        slot.armed = Some(at);
+                        agenda.at(at, Due::Timer(key, at));
+                    }
+                }
+                slot.served = Some(served);
+            }
+            Next::Again => {
+                slot.served = Some(served);
+                agenda.at(agenda.now(), Due::Turn(key));
+            }
+            Next::Worker => self.submit(served, agenda),
+            Next::Drop(hopeless) => self.remove(*served, hopeless, agenda),
+        }
+    }
+
+    fn submit(&mut self, mut served: Box<Served>, agenda: &mut Agenda) {
+        let key = served.key;
+        if self.queue.len() < self.queue_bound {
+            self.queue.push_back(served);
+            return agenda.soon(2 * MS, Due::Work);
+        }
+        self.turned_away.insert(key);
+        served.due = false;
+        let env = self.around.env();
+        served.link.conn.overloaded(&env, &mut served.link.tx);
+        if let Some(slot) = &mut self.slots[key] {
+            slot.served = Some(served);
+            agenda.at(agenda.now(), Due::Turn(key));
+        }
+    }
+
+    fn remove(&mut self, served: Served, hopeless: bool, agenda: &mut Agenda) {
+        let Served { key, link, wire, ongoing, .. } = served;
+        drop(ongoing);
+        wire.borrow_mut().drop_socket(hopeless || link.conn.is_cut(), agenda);
+        self.slots[key] = None;
+    }
+
+    /// Memory that grows without bound shows after any turn.
+    fn weigh(&mut self, served: &Served) {
+        let limits = &self.around.config.limits;
+        let unread = (limits.head.max(limits.trailers) as usize).max(UNREAD) + 8 * super::served::READ;
+        let weights = [
+            ("unread input", served.link.rx.unread().len(), unread),
+            ("storage for input", served.link.rx.capacity(), 2 * unread),
+            ("unsent output", served.link.tx.len(), MARK + (17 << 10)),
+            ("collected content", served.intake.len(), INLINE_BODY as usize + 8 * super::served::READ),
+        ];
+        for (what, weight, bound) in weights {
+            if weight > bound {
+                let key = served.key;
+                self.failure.get_or_insert(format!("visitor {key}: {weight} octets of {what}, {bound} are the bound"));
+            }
+        }
+    }
+
+    fn slot(&mut self, key: usize) -> &mut Slot {
+        self.slots[key].as_mut().expect("a connection that has its turn has a slot")
+    }
+
+    fn attempt(&mut self, served: &mut Served) -> Next {
+        self.progress(served).unwrap_or_else(|error| {
+            let hopeless = error.kind() == io::ErrorKind::TimedOut;
+            if !hopeless {
+                let _ = served.write();
+            }
+            Next::Drop(hopeless)
+        })
+    }
+
+    fn progress(&mut self, served: &mut Served) -> io::Result<Next> {
+        let is_overdue = served.link.conn.patience(self.around.env().now) == Some(Duration::ZERO);
+        if served.ongoing.is_none() && self.slot(served.key).readable && is_overdue {
+            self.take_in(served)?;
+        }
+        for _ in 0..ROUNDS {
+            if (served.ending || served.link.tx.len() >= MARK) && !served.write()? {
+                return Ok(Next::Wait);
+            }
+            let next = if served.ongoing.is_some() { self.go_on(served)? } else { self.round(served)? };
+            if let Some(next) = next {
+                if matches!(next, Next::Worker) {
+                    served.write()?;
+                }
+                return Ok(next);
+            }
+        }
+        Ok(Next::Again)
+    }
+
+    /// One event of the protocol.
+    fn round(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
+        let around = Rc::clone(&self.around);
+        let env = around.env();
+        let link = &mut served.link;
+        match link.conn.poll(&env, &mut link.rx) {
+            Ok(Event::Request(head)) => {
+                head.copy_into(&mut served.head);
+                served.intake.clear();
+                let (mode, framing) = (self.app.mode(head), head.framing());
+                if let Err(violation) = link.conn.admit() {
+                    link.conn.refuse(&env, violation, &mut link.tx);
+                    return Ok(None);
+                }
+                served.due = true;
+                match (mode, framing) {
+                    (Mode::Inline, Framing::None | Framing::Length(0)) => self.handle(served),
+                    (Mode::Inline, Framing::Chunked) => {}
+                    (Mode::Inline, Framing::Length(octets)) if octets <= INLINE_BODY => {}
+                    _ => return Ok(Some(Next::Worker)),
+                }
+            }
+            Ok(Event::Data(data)) => {
+                if served.due {
+                    served.intake.collect(data);
+                    if served.intake.len() as u64 > INLINE_BODY {
+                        return Ok(Some(Next::Worker));
+                    }
+                }
+            }
+            Ok(Event::End(trailers)) => {
+                if served.due {
+                    served.intake.end(trailers);
+                    self.handle(served);
+                }
+            }
+            Ok(Event::NeedInput) => return self.read(served),
+            Ok(Event::NeedContinue) => {
+                if link.conn.proceed(&mut link.tx).is_err() {
+                    link.conn.abort(&env, &mut link.tx);
+                }
+            }
+            Ok(Event::Shutdown) if around.fault == Fault::AbruptClose => {
+                served.write()?;
+                return Ok(Some(Next::Drop(false)));
+            }
+            Ok(Event::Shutdown) => {
+                link.farewell();
+                served.ending = true;
+                if !served.write()? {
+                    return Ok(Some(Next::Wait));
+                }
+            }
+            Ok(Event::Closed) => return Ok(Some(Next::Drop(false))),
+            Ok(Event::NeedResponse | Event::Upgraded) => {
+                link.conn.abort(&env, &mut link.tx);
+                link.conn.end_upgrade();
+            }
+            Err(violation) => {
+                served.due = false;
+                link.conn.refuse(&env, violation, &mut link.tx);
+            }
+        }
+        Ok(None)
+    }
+
+    fn handle(&mut self, served: &mut Served) {
+        if self.around.stopping.get() {
+            served.link.conn.retire();
+        }
+        served.handle(&*self.app, &self.peer, |served, handle| handle(&mut InlinePort(served)));
+    }
+
+    fn read(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
+        served.write()?;
+        if !self.slot(served.key).readable {
+            return Ok(Some(Next::Wait));
+        }
+        self.take_in(served)?;
+        Ok(None)
+    }
+
+    fn take_in(&mut self, served: &mut Served) -> io::Result<()> {
+        let slot = self.slot(served.key);
+        slot.readable = match served.read()? {
+            Read::Some => true,
+            Read::Last => slot.ended,
+            Read::Nothing | Read::End => false,
+        };
+        Ok(())
+    }
+
+    /// Goes on with an answer whose handler has returned.
+    fn go_on(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
+        let key = served.key;
+        let slot = self.slot(key);
+        if slot.waits && !slot.woken {
+            return Self::await_application(slot, served).map(Some);
+        }
+        (slot.woken, slot.waits) = (false, false);
+        let Some(more) = &mut served.ongoing else { return Ok(None) };
+        if self.around.stopping.get() {
+            served.link.conn.retire();
+        }
+        let waker = Waker::from(Arc::new(Bell { key, rung: Arc::clone(&self.rung) }));
+        match more.advance(&mut served.link, &self.around.env(), MARK, &waker) {
+            Advance::Finished => served.ongoing = None,
+            Advance::Room => {
+                if !served.write()? {
+                    return Ok(Some(Next::Wait));
+                }
+            }
+            Advance::Waker => {
+                if self.around.fault == Fault::LostWake {
+                    self.rung.lock().expect("no panic holds it").retain(|rung| *rung != key);
+                }
+                let slot = self.slot(key);
+                slot.waits = true;
+                return Self::await_application(slot, served).map(Some);
+            }
+            Advance::Input if served.link.rx.unread().len() < UNREAD => return self.read(served),
+            Advance::Input => {
+                served.write()?;
+                return Ok(Some(Next::Wait));
+            }
+        }
+        Ok(None)
+    }
+
+    fn await_application(slot: &Slot, served: &mut Served) -> io::Result<Next> {
+        served.write()?;
+        Ok(if slot.ended && served.wire.borrow().is_reset() { Next::Drop(false) } else { Next::Wait })
+    }
+}
+
+/// Its application has done something for a connection.
+fn served_touched(slot: &Slot, now: u64) {
+    if let Some(served) = &slot.served {
+        served.wire.borrow_mut().touched_at = now;
+    }
+}
