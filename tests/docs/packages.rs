@@ -21,7 +21,8 @@ fn every_package_has_what_its_readers_need() {
     let own = packages(&["metadata", "--format-version", "1", "--no-deps"]);
     let published: Vec<_> = own.iter().filter(|package| package["publish"].is_null()).collect();
     let names: Vec<_> = published.iter().map(|package| package["name"].as_str().unwrap()).collect();
-    let expected = ["cherrystone", "cherrystone-conformance", "cherrystone-core", "cherrystone-mio", "cherrystone-threads"];
+    let expected =
+        ["cherrystone", "cherrystone-conformance", "cherrystone-core", "cherrystone-mio", "cherrystone-threads"];
     let mut sorted = names.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, expected);
@@ -41,7 +42,10 @@ fn every_package_has_what_its_readers_need() {
         for dependency in package["dependencies"].as_array().unwrap().iter().filter(|one| one["kind"].is_null()) {
             if dependency["path"].is_string() {
                 let of = dependency["name"].as_str().unwrap();
-                assert!(names.contains(&of) && dependency["req"] != "*", "{name} depends on {of}, which is not published");
+                assert!(
+                    names.contains(&of) && dependency["req"] != "*",
+                    "{name} depends on {of}, which is not published"
+                );
             }
         }
     }
@@ -56,7 +60,8 @@ fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
 
 #[test]
 fn every_dependency_has_a_licence_that_is_allowed_and_comes_from_the_registry() {
-    let listed = include_str!("../../deny.toml").split("allow = [").nth(1).unwrap().split(']').next().unwrap().to_owned();
+    let listed =
+        include_str!("../../deny.toml").split("allow = [").nth(1).unwrap().split(']').next().unwrap().to_owned();
     let allowed: Vec<&str> = listed.split('"').skip(1).step_by(2).collect();
     assert!(is_allowed("MIT OR GPL-3.0", &allowed) && !is_allowed("MIT AND GPL-3.0", &allowed));
     let all = packages(&["metadata", "--format-version", "1"]);
