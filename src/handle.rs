@@ -42,11 +42,6 @@ struct State {
 }
 
 impl State {
-    fn begin(&mut self) {
-        self.begun = true;
-        self.request_stop();
-    }
-
     /// The nearest end counts.
     fn bring_nearer(&mut self, within: Duration) {
         self.stop = Some(self.stop.map_or(within, |stop| stop.min(within)));
@@ -168,24 +163,26 @@ impl Handle {
         }
     }
 
-    /// Notes that the server has begun to serve, and lets it know of what was asked for before.
+    /// Notes that the server has begun to serve, and lets it know of a stop that was asked for before.
     pub(crate) fn begin(&self, running: &Arc<Running>) {
         let mut state = self.state();
         state.running = Arc::downgrade(running);
-        state.begin();
+        state.begun = true;
         if state.leaving {
             running.leave();
         }
+        state.request_stop();
     }
 
     /// The same for a server that is turned by hand.
-    pub(crate) fn begin_turned(&self, turned: &Arc<Shared>) {
+    pub(crate) fn begin_turning(&self, turned: &Arc<Shared>) {
         let mut state = self.state();
         state.turned = Arc::downgrade(turned);
-        state.begin();
+        state.begun = true;
         if state.leaving {
             turned.leave();
         }
+        state.request_stop();
     }
 
     /// The error that it was interrupted with.

@@ -48,7 +48,7 @@ pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
 pub use cherrystone_mio::{Blocking, EventLoop};
 pub use cherrystone_threads::{
-    ErrorBody, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets,
+    ErrorBody, Job, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets, workers,
 };
 pub use cherrystone_threads::{Job, workers};
 pub use handle::{Handle, Phase};

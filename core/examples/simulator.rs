@@ -25,7 +25,10 @@ use routes::{Content, Reply};
 
 fn main() {
     match std::env::args().nth(1).map(|seed| seed.parse()) {
-        Some(Ok(seed)) => print!("{}", simulate(seed).log),
+        Some(Ok(seed)) => {
+            let outcome = simulate(seed);
+            println!("{}over after {:?}", outcome.log, outcome.over_at);
+        }
         Some(Err(_)) => eprintln!("usage: simulator [SEED]"),
         None => println!("{} requests answered alike in 1000 worlds, each run twice", thousand_worlds()),
     }

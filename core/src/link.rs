@@ -347,7 +347,7 @@ mod tests {
         let mut link = Link::new(&env, Some(Box::new(Fragile)));
         link.tx.put(&[b'x'; 50]);
         link.farewell();
-        let mut sent = Vec::new();
+        let mut sent = alloc::vec::Vec::new();
         while let Ok(out) = link.outgoing()
             && !out.is_empty()
             && sent.len() < 100

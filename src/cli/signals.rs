@@ -5,6 +5,7 @@
 //! | SIGTERM, SIGINT | a graceful stop; a second one cuts what is left |
 //! | SIGHUP | the access log is opened anew, certificates are read again |
 //! | SIGUSR2 | a new process takes this one's place ([`replace`]) |
+//! | SIGXFSZ | nothing: the write to a file that may not grow fails, and says so |
 //!
 //! A service manager that wants to know (`NOTIFY_SOCKET`, sd_notify(3)) is told of readiness, reloads, stops, and a new main process.
 //!

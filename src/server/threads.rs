@@ -46,7 +46,7 @@ impl Server {
         let (handle, gateway) = (self.handle(), Arc::clone(&self.gateway));
         let (doors, settings) = self.prepare()?;
         let event_loop = EventLoop::alone(doors, gateway, settings, blocking).map_err(ServerError::Start)?;
-        handle.begin_turned(event_loop.shared());
+        handle.begin_turning(event_loop.shared());
         Ok(event_loop)
     }
 }

@@ -164,7 +164,7 @@ impl Ongoing {
                 range.start = range.start.saturating_add(n as u64);
                 range.end.saturating_sub(range.start)
             }
-            Kind::Source(_) | Kind::Dialogue(_) | Kind::Deferred(_) | Kind::Upgrade(_) => return Ok(Advance::Room),
+            Kind::Source(_) | Kind::Deferred(_) | Kind::Dialogue(_) | Kind::Upgrade(_) => return Ok(Advance::Room),
         };
         if left == 0 { finish(link, &[]) } else { Ok(Advance::Room) }
     }
