@@ -50,7 +50,6 @@ pub use cherrystone_mio::{Blocking, EventLoop};
 pub use cherrystone_threads::{
     ErrorBody, Job, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets, workers,
 };
-pub use cherrystone_threads::{Job, workers};
 pub use handle::{Handle, Phase};
 pub use server::{Backend, Server, ServerError};
 #[cfg(feature = "tls")]

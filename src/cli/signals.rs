@@ -13,7 +13,9 @@
 //! 1. One thread hears signals, and goes on hearing them: what takes time is done beside it.
 //! 2. Nothing depends on not being process 1, but a replacement: the end of process 1 is the end of its container.
 
-use std::io::{self, Write};
+use std::io;
+#[cfg(feature = "tls")]
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
