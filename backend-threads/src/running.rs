@@ -87,6 +87,7 @@ pub fn crew(settings: &Settings) -> io::Result<Arc<dyn Executor<Job>>> {
         min: settings.min_threads,
         max: Some(settings.max_threads),
         queue: settings.queue,
+        delay: settings.growth_delay,
         ..workers::Settings::default()
     };
     Ok(Arc::new(Workers::start(wanted, Job::run)?))
@@ -159,6 +160,16 @@ impl Running {
     /// The counters now.
     pub fn stats(&self) -> Snapshot {
         self.shared.stats.snapshot()
+    }
+
+    /// Starts up to `n` workers more, not beyond the largest number, and says how many. They leave again when they stay idle.
+    pub fn grow(&self, n: usize) -> usize {
+        self.crew.grow(n)
+    }
+
+    /// Sends up to `n` workers away, not below the smallest number, and says how many; busy ones leave when they have nothing to do.
+    pub fn shrink(&self, n: usize) -> usize {
+        self.crew.shrink(n)
     }
 
     /// Threads and queue now.

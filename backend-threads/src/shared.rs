@@ -48,6 +48,9 @@ pub struct Settings {
     pub min_threads: usize,
     /// Worker threads at most; default 100.
     pub max_threads: usize,
+    /// How long a request may wait before another worker is started for it, if there may be one; default 0. Workers that cannot run
+    /// at the same time, such as those of an interpreter with one lock, are better not more than needed.
+    pub growth_delay: Duration,
     /// Requests that may wait for a worker; default 1,024. Beyond it: 503.
     pub queue: usize,
     /// Connections at most; default 10,000. Beyond it: 503, and beyond a quarter more the kernel's backlog.
@@ -66,6 +69,7 @@ impl Default for Settings {
             config: Config::default(),
             min_threads: 10,
             max_threads: 100,
+            growth_delay: Duration::ZERO,
             queue: 1024,
             max_connections: 10_000,
             loops: 1,

@@ -126,6 +126,29 @@ fn a_burst_grows_the_pool_and_quiet_shrinks_it_never_below_the_minimum() {
 }
 
 #[test]
+fn a_pool_that_takes_its_time_grows_for_jobs_that_are_stuck_alone() {
+    let mut settings = settings("delay", 1, 8, 100);
+    (settings.delay, settings.idle) = (Duration::from_millis(500), Duration::from_millis(20));
+    let workers = start(settings);
+    // Each job is short: however many come, one worker is enough, and one watches.
+    let (done, results) = channel();
+    let mut on = HashSet::new();
+    for _ in 0..60 {
+        for _ in 0..20 {
+            let done = done.clone();
+            workers.try_submit(Box::new(move || done.send(thread::current().id()).unwrap())).unwrap();
+        }
+        on.extend((0..20).map(|_| results.recv().unwrap()));
+        assert!(workers.threads() <= 2);
+    }
+    assert_eq!(on.len(), 1);
+    until("nobody watches any more", || workers.counts().threads == 1 && threads("delay").len() == 1);
+    // These wait for each other: the last can only be running when all of them have a worker.
+    drop(occupy(&workers, 8));
+    until("quiet", || workers.threads() == 1);
+}
+
+#[test]
 fn a_full_pool_refuses_at_once() {
     let workers = start(settings("full", 1, 1, 1));
     let hold = occupy(&workers, 1);

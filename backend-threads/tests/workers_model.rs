@@ -98,6 +98,36 @@ fn every_job_runs_once_while_the_pool_grows_and_shrinks() {
 }
 
 #[test]
+fn a_pool_that_takes_its_time_loses_no_job_and_keeps_its_bounds() {
+    explore(|| {
+        let mut settings = settings(1, 3, 4);
+        settings.delay = Duration::from_millis(5);
+        // The first two jobs go on together: without growth they would never end.
+        let together = Barrier::new(2);
+        let (done, results) = channel();
+        let done = Mutex::new(done);
+        let work = move |n: u32| {
+            if n < 2 {
+                together.wait();
+            }
+            done.lock().unwrap().send(n).unwrap();
+        };
+        let workers = Arc::new(Workers::start(settings, work).unwrap());
+        let other = Arc::clone(&workers);
+        let submitter = thread::spawn(move || submit_all(&other, 0..2));
+        submit_all(&workers, 2..4);
+        workers.shrink(2);
+        in_bounds(&workers, 1, 3);
+        submitter.join().unwrap();
+        let mut ran: Vec<u32> = (0..4).map(|_| results.recv().unwrap()).collect();
+        ran.sort_unstable();
+        assert_eq!(ran, [0, 1, 2, 3]);
+        in_bounds(&workers, 1, 3);
+        assert!(stop(&workers).is_empty());
+    });
+}
+
+#[test]
 fn without_a_queue_a_job_finds_an_idle_worker_or_comes_back() {
     explore(|| {
         let (workers, results) = pool(settings(1, 2, 0));

@@ -92,6 +92,6 @@ pub use head::{Fields, Framing, Head, HeadBuf, TargetForm, Version};
 pub use link::{Link, Traffic};
 pub use misuse::Misuse;
 pub use pool::Pool;
-pub use response::{Field, Frame, Interim, Size, Status};
+pub use response::{Field, Frame, Interim, Size, Status, StatusLine};
 pub use stage::{Certificate, PeerFacts, Stage, StageError};
 pub use violation::{Violation, ViolationKind};

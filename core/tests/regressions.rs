@@ -190,3 +190,18 @@ fn files_that_campaigns_found_fail_no_more() {
     }
     assert!(played > 0, "no file was found in {}", folder.display());
 }
+
+#[test]
+fn an_answer_is_given_in_the_words_of_the_application_or_not_at_all() {
+    let mut talk = Talk::new().hear("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(talk.poll(), "NeedResponse");
+    let env = Env { config: &talk.config, now: talk.now, date: None };
+    for reason in ["Fine\r\nX: y", "\0", "a\x7f"] {
+        let line = Status::OK.in_words(reason);
+        assert_eq!(talk.conn.respond(&env, line, &[], Size::Empty, &mut talk.tx), Err(Misuse::Reason));
+        assert!(talk.tx.unsent().is_empty());
+    }
+    let line = Status::new(299).unwrap().in_words(b"Tr\xe8s bien");
+    talk.conn.respond(&env, line, &[], Size::Empty, &mut talk.tx).unwrap();
+    assert!(talk.tx.unsent().starts_with(b"HTTP/1.1 299 Tr\xe8s bien\r\n"));
+}

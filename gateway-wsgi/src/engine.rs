@@ -45,6 +45,7 @@ struct Options {
     software: Option<String>,
     min_threads: usize,
     max_threads: usize,
+    growth_delay: f64,
     queue: usize,
     max_connections: usize,
     loops: usize,
@@ -172,6 +173,18 @@ impl Engine {
         reloaded.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
+    /// Starts up to so many worker threads more, within the bounds, and tells how many; none if the server does not run.
+    fn grow(&self, py: Python<'_>, amount: usize) -> usize {
+        let running = self.parts().running.clone();
+        py.detach(|| running.map_or(0, |running| running.grow(amount)))
+    }
+
+    /// Sends up to so many worker threads away, within the bounds, and tells how many.
+    fn shrink(&self, py: Python<'_>, amount: usize) -> usize {
+        let running = self.parts().running.clone();
+        py.detach(|| running.map_or(0, |running| running.shrink(amount)))
+    }
+
     /// The counters of connections and requests, and of workers; nothing if the server does not run.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = PyDict::new(py);
@@ -247,6 +260,7 @@ impl Options {
         let mut settings = Settings::default();
         settings.min_threads = self.min_threads;
         settings.max_threads = self.max_threads;
+        settings.growth_delay = seconds(self.growth_delay)?;
         settings.queue = self.queue;
         settings.max_connections = self.max_connections;
         settings.loops = self.loops;

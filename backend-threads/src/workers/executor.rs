@@ -33,6 +33,18 @@ pub trait Executor<J>: Send + Sync {
         self.counts().idle > 0
     }
 
+    /// Makes up to `n` threads more, within its bounds, and says how many. By default none: it has the threads that it has.
+    fn grow(&self, n: usize) -> usize {
+        let _ = n;
+        0
+    }
+
+    /// Lets up to `n` threads end, within its bounds, and says how many. By default none.
+    fn shrink(&self, n: usize) -> usize {
+        let _ = n;
+        0
+    }
+
     /// Takes no more jobs, runs those that were taken until `deadline`, and hands back those that did not start. Repeating
     /// it is allowed, from any thread.
     fn stop(&self, deadline: Instant) -> Stopped<J>;

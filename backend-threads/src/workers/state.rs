@@ -14,6 +14,12 @@ use super::slot::{Order, Slot};
 
 pub(super) struct State<J> {
     pub(super) queue: VecDeque<J>,
+    /// Jobs that were taken out of the queue since the start.
+    pub(super) taken: u64,
+    /// A worker watches whether the queue gets stuck; see `growth`.
+    pub(super) watched: bool,
+    /// A job found no idle worker since that one looked last.
+    pub(super) strained: bool,
     /// The last one fell asleep last.
     pub(super) sleepers: Vec<Arc<Slot<J>>>,
     /// Workers that were woken for a job, or started without one, and are not there yet.
@@ -29,6 +35,9 @@ impl<J> State<J> {
     pub(super) fn new() -> Self {
         Self {
             queue: VecDeque::new(),
+            taken: 0,
+            watched: false,
+            strained: false,
             sleepers: Vec::new(),
             waking: 0,
             threads: 0,
@@ -48,6 +57,13 @@ impl<J> State<J> {
     pub(super) fn enlist(&mut self) {
         self.reserve();
         self.waking += 1;
+    }
+
+    /// The job that has waited longest.
+    pub(super) fn next(&mut self) -> Option<J> {
+        let job = self.queue.pop_front()?;
+        self.taken += 1;
+        Some(job)
     }
 
     pub(super) fn staying(&self) -> usize {

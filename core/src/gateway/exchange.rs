@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 
 use super::ongoing::{self, Ongoing};
 use super::{Body, Deferred, Dialogue, Done, Failure, Intake, Payload, Peer, Port, ResponseWriter, Upgrade};
-use crate::{Field, Head, Interim, PeerFacts, Size, Status};
+use crate::{Field, Head, Interim, PeerFacts, Size, StatusLine};
 
 /// One request that is to be answered.
 pub struct Exchange<'x> {
@@ -91,9 +91,14 @@ impl<'x> Exchange<'x> {
     /// # Errors
     /// For malformed fields, or content with a status that has none.
     #[inline]
-    pub fn respond(self, status: Status, fields: &[Field<'_>], payload: impl Into<Payload>) -> Result<Done, Failure> {
+    pub fn respond<'r>(
+        self,
+        status: impl Into<StatusLine<'r>>,
+        fields: &[Field<'_>],
+        payload: impl Into<Payload>,
+    ) -> Result<Done, Failure> {
         let (link, env) = self.port.parts();
-        let ongoing = ongoing::begin(link, &env, status, fields, payload.into())?;
+        let ongoing = ongoing::begin(link, &env, status.into(), fields, payload.into())?;
         Ok(Done { ongoing })
     }
 
@@ -101,9 +106,9 @@ impl<'x> Exchange<'x> {
     ///
     /// # Errors
     /// For malformed fields, or content with a status that has none.
-    pub fn start_response(
+    pub fn start_response<'r>(
         self,
-        status: Status,
+        status: impl Into<StatusLine<'r>>,
         fields: &[Field<'_>],
         size: Size,
     ) -> Result<ResponseWriter<'x>, Failure> {

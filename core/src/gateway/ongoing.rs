@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 
 use super::deferred::{Answer, Slot};
 use super::{ChunkOut, Dialogue, Failure, Intake, Payload, Progress, Talk, Turn, Upgrade};
-use crate::{Env, Event, Link, Size, Status};
+use crate::{Env, Event, Link, Size, StatusLine};
 use alloc::boxed::Box;
 
 /// An answer under way.
@@ -210,7 +210,7 @@ impl Ongoing {
                     Some(Answer::Dropped) => return Err(Failure::application("nobody answered the request")),
                     Some(Answer::Respond { status, fields, payload }) => {
                         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
-                        match begin(link, env, status, &fields, payload)? {
+                        match begin(link, env, status.into(), &fields, payload)? {
                             Some(ongoing) => *self = ongoing,
                             None => return Ok(Advance::Finished),
                         }
@@ -248,7 +248,7 @@ impl Drop for Ongoing {
 pub(crate) fn begin(
     link: &mut Link,
     env: &Env<'_>,
-    status: Status,
+    status: StatusLine<'_>,
     fields: &[crate::Field<'_>],
     payload: Payload,
 ) -> Result<Option<Ongoing>, Failure> {

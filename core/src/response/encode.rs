@@ -9,7 +9,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, syntax};
+use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, StatusLine, syntax};
 
 /// Writes one head.
 pub(crate) struct Encoder<'t> {
@@ -62,6 +62,23 @@ impl<'t> Encoder<'t> {
             }
             line => self.out.extend_from_slice(line.as_bytes()),
         }
+    }
+
+    /// A status line in the application's words, if it has any.
+    #[inline]
+    pub(crate) fn worded_line(&mut self, line: StatusLine<'_>) -> Result<(), Misuse> {
+        let Some(reason) = line.reason() else {
+            self.status_line(line.status());
+            return Ok(());
+        };
+        if !syntax::is_value(reason) {
+            return Err(Misuse::Reason);
+        }
+        self.out.extend_from_slice(b"HTTP/1.1 ");
+        number(u64::from(line.status().code()), b" ", self.out);
+        self.out.extend_from_slice(reason);
+        self.out.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     pub(crate) fn interim_line(&mut self, status: Interim) {

@@ -19,6 +19,7 @@ def native_options(server: Any) -> Dict[str, Any]:
         "software": server.software,
         "min_threads": minimum,
         "max_threads": max(100, minimum) if maximum < 0 else maximum,
+        "growth_delay": server.growth_delay,
         "queue": 1024 if queue is None or queue < 0 else queue,
         "max_connections": server.max_connections,
         "loops": server.loops,

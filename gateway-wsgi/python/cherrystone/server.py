@@ -105,6 +105,9 @@ class HTTPServer:
     access_log: Optional[str] = None
     #: ``"combined"``, or ``"json"``.
     access_log_format = "combined"
+    #: Seconds that a request may wait for a worker thread before another one is started, up to the largest number of them. Threads
+    #: share Python's lock: more of them than needed make an application slower.
+    growth_delay = 0.05
     #: Whether other processes serve the same application.
     multiprocess = False
 
