@@ -1,7 +1,7 @@
 //! Does a restart cost a request, behind a proxy that has others to ask?
 //!
-//! The proxy is HAProxy with `docs/haproxy.cfg`; only the addresses are other ones. Where there is no HAProxy this says so, unless
-//! `CHERRYSTONE_HAPROXY=required`.
+//! The proxy is HAProxy with `docs/deploy/haproxy-restart.cfg`; only the addresses are other ones. Where there is no HAProxy this says so, unless
+//! `CHERRYSTONE_PROXIES=required`.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -21,7 +21,7 @@ const CHECKED: Duration = Duration::from_millis(700);
 /// Whether there is a proxy to test with.
 fn has_haproxy() -> bool {
     let found = Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
-    let required = std::env::var("CHERRYSTONE_HAPROXY").is_ok_and(|value| value == "required");
+    let required = std::env::var("CHERRYSTONE_PROXIES").is_ok_and(|value| value == "required");
     assert!(found || !required, "HAProxy is required and missing");
     found
 }
@@ -36,7 +36,7 @@ struct Proxy {
 impl Proxy {
     fn start(servers: &[SocketAddr]) -> Self {
         let address = free_address();
-        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/haproxy.cfg");
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/deploy/haproxy-restart.cfg");
         let mut configuration = std::fs::read_to_string(shown).unwrap();
         let addresses = [address].into_iter().chain(servers.iter().copied());
         for (shown, address) in
