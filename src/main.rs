@@ -34,7 +34,7 @@ fn show(inspect: &Inspect) -> ExitCode {
         Ok(summary) if summary.violation.is_none() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         // Whoever reads has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(2),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(2),
         Err(error) => {
             eprintln!("cherrystone: {}", cli::plain(&error.to_string()));
             ExitCode::from(2)

@@ -37,7 +37,9 @@ const PASSED_ON: [&str; 8] = [
 fn ordinary_cases_pass_through_each_proxy_to_each_backend() {
     let catalog = Catalog::embedded().unwrap();
     let filter = PASSED_ON.map(str::to_owned).to_vec();
-    let cases = Selection { filter, ..Selection::default() }.cases(&catalog);
+    let passed_on = Selection { filter, ..Selection::default() }.cases(&catalog);
+    let mut cases = own::cases(&catalog);
+    cases.retain(|case| passed_on.contains(case));
     assert!(cases.len() > 100, "{}", cases.len());
     for edge in Edge::ALL {
         for (backend, mode) in [(Backend::Threads, Mode::Blocking), (Backend::Mio, Mode::Inline)] {
