@@ -13,9 +13,20 @@
 //! # Ok::<(), cherrystone::ServerError>(())
 //! ```
 //!
+//! # What next
+//!
+//! - What a handler can do, from hello to streams that hold no thread: [`gateway`].
+//! - Which backend: [`Backend`]. In short: threads unless handlers answer without blocking, or there are very many connections.
+//! - The protocol without any of this: [`Connection`], and the front page of `cherrystone-core` with a whole driver.
+//! - Running it: `docs/operations.md`. `examples/live` has a WebSocket and server-sent events.
+//!
+//! # Rooms
+//!
 //! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
-//! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
-//! With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with the feature `tracing` a server also tells the program's subscriber what happens.
+//! [`dispatch`] are their logic), [`forwarded`] knows clients behind proxies, [`metrics`] tells how a server is doing,
+//! [`access_log`] tells what it does, as any [`Observer`] may, `cli` is the command line, and [`inspect`] looks at recordings
+//! instead of connections. With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with
+//! the feature `tracing` a server also tells the program's subscriber what happens.
 
 pub mod access_log;
 #[cfg(feature = "cli")]
@@ -25,6 +36,7 @@ pub mod files;
 pub mod forwarded;
 pub mod gateways;
 mod handle;
+pub mod inspect;
 pub mod metrics;
 mod observers;
 pub mod server;

@@ -1,10 +1,10 @@
-//! The `cherrystone` command: serves a directory, or a greeting, until it is told to stop.
+//! The `cherrystone` command: serves a directory, or a greeting, until it is told to stop; or inspects a recording.
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use cherrystone::Server;
-use cherrystone::cli::{self, Action, Serve, What};
+use cherrystone::cli::{self, Action, Inspect, Serve, What};
 use cherrystone::files::Files;
 use cherrystone::gateways::Hello;
 
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             print!("{serve}");
             Ok(())
         }
+        Action::Inspect(inspect) => return show(&inspect),
         Action::Completions(shell) => cli::completions(shell, &mut std::io::stdout()).map_err(Into::into),
         _ => Ok(()),
     };
@@ -25,6 +26,20 @@ fn main() -> ExitCode {
         },
         |()| ExitCode::SUCCESS,
     )
+}
+
+/// What a recording holds: 0 if no rule was broken, 1 if one was, 2 if that cannot be told.
+fn show(inspect: &Inspect) -> ExitCode {
+    match inspect.run(std::io::stdout().lock()) {
+        Ok(summary) if summary.violation.is_none() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("cherrystone: {}", cli::plain(&error.to_string()));
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn run(serve: &Serve) -> Result<(), Box<dyn std::error::Error>> {

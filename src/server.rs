@@ -39,7 +39,18 @@ use crate::forwarded::{Forwarded, Trust};
 use crate::handle::Handle;
 use crate::observers::Observers;
 
-/// What drives the connections.
+/// What drives the connections. The application is the same on either, and so are the octets that clients see.
+///
+/// | | threads | mio |
+/// | --- | --- | --- |
+/// | handlers | run on workers, and may block | run on the loop if they say `Mode::Inline`, else on workers |
+/// | choose it for | applications that block: databases, files, Python | answers at once, very many connections, long streams |
+/// | an idle connection | no worker; 1 thread holds them all | no worker; 0.45 KiB of memory each |
+/// | a client that reads slowly | holds a worker while it is written to | holds none |
+/// | CPU time of a small keep-alive request, to a bare loop of its kind with a fixed answer and no parsing | 1.08 | 1.06 |
+/// | system calls of such a request | 2 | 2 and its share of a wait for all |
+///
+/// The figures are from two virtual cores, 64 connections; the README says how they were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Backend {

@@ -28,15 +28,13 @@ const INBOX: Token = Token(0);
 const DOORS: usize = 1;
 /// Tokens of connections begin here.
 const CLIENTS: usize = 1 << 16;
-/// Connections that a loop may have more than the least busy one before it passes newcomers on.
-const IMBALANCE: usize = 4;
 
 /// One event loop. A program that has a main loop of its own may turn it by hand.
 pub struct EventLoop {
     poll: Poll,
     events: Events,
     pub(crate) desk: Arc<Desk>,
-    neighbours: Vec<Arc<Desk>>,
+    pub(crate) neighbours: Vec<Arc<Desk>>,
     doors: Doors,
     pub(crate) slots: Slab<Slot>,
     timers: Timers,
@@ -117,16 +115,6 @@ impl EventLoop {
         })
     }
 
-    /// The way to this loop.
-    pub(crate) fn desk(&self) -> Arc<Desk> {
-        Arc::clone(&self.desk)
-    }
-
-    /// Lets the loop pass newcomers on to others.
-    pub(crate) fn share_with(&mut self, neighbours: Vec<Arc<Desk>>) {
-        self.neighbours = neighbours;
-    }
-
     /// Runs until the server has stopped.
     pub fn run(&mut self) {
         while self.turn(None) {}
@@ -161,8 +149,9 @@ impl EventLoop {
             }
         }
         self.events = events;
-        self.accept();
+        // Who is here already goes before newcomers.
         self.read_notes();
+        self.accept();
         self.look_at_timers();
         if self.desk.shared.is_leaving() {
             self.close_doors();
@@ -197,23 +186,7 @@ impl EventLoop {
         fresh.into_iter().for_each(|client| self.place(client));
     }
 
-    /// Keeps a newcomer, or passes it on to a loop with less to do.
-    fn place(&mut self, client: Box<Client>) {
-        // A loop that has ended already would leave it where it is.
-        if self.desk.shared.is_stopping() {
-            return self.welcome(client);
-        }
-        let idlest = self.neighbours.iter().min_by_key(|desk| desk.inbox.load());
-        match idlest {
-            Some(desk) if desk.inbox.load() + IMBALANCE < self.desk.inbox.load() => {
-                desk.inbox.expect();
-                desk.inbox.send(Note::Welcome(client));
-            }
-            _ => self.welcome(client),
-        }
-    }
-
-    fn welcome(&mut self, client: Box<Client>) {
+    pub(crate) fn welcome(&mut self, client: Box<Client>) {
         let fd = client.stream.as_fd().as_raw_fd();
         let key = self.slots.insert(Slot {
             client: Some(client),
@@ -288,10 +261,7 @@ impl EventLoop {
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
         let mut next = self.attempt(key, &mut client);
-        let last_moment = match self.stopping {
-            true => client.may_ask_until(&self.clock.env(&self.desk.shared.settings.config)),
-            false => None,
-        };
+        let last_moment = client.last_moment(&self.desk.shared, self.clock.now());
         if self.stopping && last_moment.is_none() && matches!(next, Next::Wait) {
             // A request that had come is on its way by now; another one is not to follow.
             client.link.conn.retire();

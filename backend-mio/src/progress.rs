@@ -97,6 +97,10 @@ impl EventLoop {
             }
             Ok(Event::Data(data)) => {
                 if let Some(collecting) = request {
+                    if collecting.intake.is_empty() {
+                        let announced = link.conn.announced().unwrap_or(0);
+                        collecting.intake.expect(announced.min(shared.settings.inline_body as u64) as usize);
+                    }
                     collecting.intake.collect(data);
                     if collecting.intake.len() > shared.settings.inline_body {
                         collecting.is_due = true;

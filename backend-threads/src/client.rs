@@ -167,17 +167,20 @@ impl Client {
 
     /// Until when a stopping server waits though nothing has come: whoever has just connected, or was just answered, may have a request on
     /// its way, which a close would cross. `None` if that is not to be expected, or if there is something else to wait for.
-    pub fn may_ask_until(&self, env: &Env<'_>) -> Option<Instant> {
-        let conn = &self.link.conn;
-        let deadline = conn.deadline().filter(|_| conn.is_idle())?;
+    pub fn last_moment(&self, shared: &Shared, now: Instant) -> Option<Instant> {
+        if !shared.is_stopping() || !self.link.conn.is_idle() {
+            return None;
+        }
+        let deadline = self.link.conn.deadline()?;
+        let times = &shared.settings.config.timeouts;
         let patience = match deadline.cause {
-            Cause::Head => env.config.timeouts.head,
-            Cause::Idle => env.config.timeouts.idle,
+            Cause::Head => times.head,
+            Cause::Idle => times.idle,
             _ => return None,
         };
         let patience = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
         let began = Instant::from_nanos(deadline.at.as_nanos().saturating_sub(patience));
-        Some(began + LAST_MOMENT).filter(|until| *until > env.now)
+        Some(began + LAST_MOMENT).filter(|until| *until > now)
     }
 
     /// Writes what the socket takes of what is queued.

@@ -20,6 +20,8 @@ use crate::sockets::{Interest, PeerState, Stream, wait};
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// How much a read has room for.
 const READ: usize = 16 << 10;
+/// How much it has once one filled its room.
+const READ_MORE: usize = 64 << 10;
 
 /// What a port waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct BlockingPort<'p> {
     clock: &'p mut Clock,
     shared: &'p Shared,
     peer: Option<&'p Peer>,
+    /// Room for the next read.
+    room: usize,
 }
 
 impl core::fmt::Debug for BlockingPort<'_> {
@@ -46,7 +50,7 @@ impl core::fmt::Debug for BlockingPort<'_> {
 impl<'p> BlockingPort<'p> {
     /// A port over the parts of a client.
     pub fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
-        Self { link, stream, clock, shared, peer: None }
+        Self { link, stream, clock, shared, peer: None, room: READ }
     }
 
     /// Names the client, so that violations that a handler comes upon are observed.
@@ -104,9 +108,14 @@ impl<'p> BlockingPort<'p> {
     }
 
     fn receive(&mut self, until: std::time::Instant) -> io::Result<()> {
-        match self.stream.recv(self.link.spare(READ), until) {
+        match self.stream.recv(self.link.spare(self.room), until) {
             Ok(0) => self.link.close().map_err(io::Error::other)?,
-            Ok(n) => self.link.received(n).map_err(io::Error::other)?,
+            Ok(n) => {
+                if n >= self.room {
+                    self.room = READ_MORE;
+                }
+                self.link.received(n).map_err(io::Error::other)?;
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }

@@ -1,4 +1,5 @@
-//! Writes the octets of every case as a seed for the fuzz targets that take a stream: `fuzz_seeds CORPUS`.
+//! Writes seeds for fuzz targets, `fuzz_seeds CORPUS`: the octets of every case for those that take a stream, and its text for the one
+//! that takes a case file.
 
 use std::path::Path;
 use std::{env, fs, io};
@@ -29,6 +30,14 @@ fn main() -> io::Result<()> {
                 octets.extend_from_slice(tail);
                 fs::write(folder.join(case.id.replace('/', "-")), octets)?;
             }
+        }
+    }
+    let folder = Path::new(&corpus).join("cases");
+    fs::create_dir_all(&folder)?;
+    for case in catalog.cases() {
+        let text = case.to_toml();
+        if text.len() <= 2 * LONGEST {
+            fs::write(folder.join(case.id.replace('/', "-")), text)?;
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ use self::count::Cost;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What must hold on any machine: a case costs at most `factor` times another one, and `each` for each octet.
+/// What must hold with any compiler, so it is not as tight as the baseline: a case costs at most `factor` times another one, and `each` for each octet.
 struct Budget {
     case: &'static str,
     factor: f64,
@@ -31,7 +31,7 @@ struct Budget {
 
 const BUDGETS: [Budget; 6] = [
     Budget { case: "browser", factor: 1.8, of: "httparse-browser", each: 0.0 },
-    Budget { case: "pipelined", factor: 1.6, of: "httparse-browser", each: 0.0 },
+    Budget { case: "pipelined", factor: 1.7, of: "httparse-browser", each: 0.0 },
     Budget { case: "fields", factor: 3.0, of: "httparse-fields", each: 0.0 },
     // One octet an arrival: linear, so three times the whole, and a constant for each call of `poll`.
     Budget { case: "bytewise", factor: 3.0, of: "browser", each: 300.0 },

@@ -10,12 +10,13 @@
 //! 2. Output is written before input is waited for: the client may be waiting for it.
 //! 3. `Shutdown` ends our side only. The socket is dropped at `Closed`, so that the client can read the last answer.
 
-use std::error::Error;
+use core::error::Error;
+use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::{self, Duration, SystemTime};
+use std::time::{self, SystemTime};
 
 use cherrystone_core::{Config, Connection, Date, Env, Event, HeadBuf, Instant, Misuse, RecvBuf, SendBuf, Size};
 
@@ -106,7 +107,7 @@ pub(crate) fn serve(mut wire: impl Wire, config: &Config) -> io::Result<()> {
                 }
             }
             Ok(Event::NeedInput) => {
-                flush(&mut wire, &mut conn, config, &now, &mut tx)?;
+                flush(&mut wire, &mut conn, config, now, &mut tx)?;
                 let patience = conn.patience(now()).unwrap_or(LOOK_UP);
                 fill(&mut wire, &mut rx, patience)?;
                 date = today();
@@ -114,7 +115,7 @@ pub(crate) fn serve(mut wire: impl Wire, config: &Config) -> io::Result<()> {
             Ok(Event::Upgraded) => {
                 tx.put(rx.unread()); // the protocol "echo"
                 rx.consume(usize::MAX);
-                flush(&mut wire, &mut conn, config, &now, &mut tx)?;
+                flush(&mut wire, &mut conn, config, now, &mut tx)?;
                 match rx.is_closed() {
                     true => conn.end_upgrade(),
                     false => fill(&mut wire, &mut rx, Duration::from_secs(60))?,
@@ -122,7 +123,7 @@ pub(crate) fn serve(mut wire: impl Wire, config: &Config) -> io::Result<()> {
             }
             Ok(Event::NeedResponse) => conn.abort(&env, &mut tx), // not here: every request is answered at its end
             Ok(Event::Shutdown) => {
-                flush(&mut wire, &mut conn, config, &now, &mut tx)?;
+                flush(&mut wire, &mut conn, config, now, &mut tx)?;
                 wire.end()?;
             }
             // `conn.is_cut()` would ask for a reset (SO_LINGER of zero), which std cannot do; no answer here is ever cut.

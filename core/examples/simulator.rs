@@ -12,10 +12,10 @@
 //! 1. The server moves only in [`Server::turn`], when octets have come or its deadline has; it never asks what time it is.
 //! 2. A deadline that lies ahead is an event of the world like any other.
 
-use std::cmp::Reverse;
+use core::cmp::Reverse;
+use core::fmt::Write as _;
+use core::time::Duration;
 use std::collections::BinaryHeap;
-use std::fmt::Write as _;
-use std::time::Duration;
 
 use cherrystone_core::{Config, Connection, Date, Env, Event, HeadBuf, Instant, Misuse, RecvBuf, SendBuf, Size};
 
@@ -26,8 +26,9 @@ use routes::{Content, Reply};
 fn main() {
     match std::env::args().nth(1).map(|seed| seed.parse()) {
         Some(Ok(seed)) => {
-            let outcome = simulate(seed);
-            println!("{}over after {:?}", outcome.log, outcome.over_at);
+            let Outcome { log, received, over_at } = simulate(seed);
+            print!("{log}");
+            println!("{} octets were said in {over_at:?} of a time that nobody waited for", received.len());
         }
         Some(Err(_)) => eprintln!("usage: simulator [SEED]"),
         None => println!("{} requests answered alike in 1000 worlds, each run twice", thousand_worlds()),

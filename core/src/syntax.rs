@@ -174,19 +174,30 @@ pub(crate) fn percents_are_pairs(bytes: &[u8]) -> bool {
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2; RFC 3986, 3.2.2): a name, an IPv4 address or a bracketed IPv6 one.
+#[inline]
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+    // Nearly all of them are a name alone.
+    let plain = common(bytes) & (HOST | UNESCAPED) == HOST | UNESCAPED;
+    !bytes.is_empty() && (plain || is_any_authority(bytes))
+}
+
+fn is_any_authority(bytes: &[u8]) -> bool {
     match bytes {
         [b'[', rest @ ..] => memchr::memchr(b']', rest).is_some_and(|end| {
             is_ip_literal(&rest[..end]) && matches!(&rest[end + 1..], [] | [b':', ..]) && is_port_part(&rest[end + 1..])
         }),
-        // Nearly all of them are a name alone.
-        [_, ..] if common(bytes) & (HOST | UNESCAPED) == HOST | UNESCAPED => true,
         _ => {
-            let host = memchr::memchr(b':', bytes).unwrap_or(bytes.len());
-            !bytes[..host].is_empty()
-                && all(&bytes[..host], HOST)
-                && percents_are_pairs(&bytes[..host])
-                && is_port_part(&bytes[host..])
+            // A port is looked for from the end, where its few digits are.
+            let digits = bytes.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
+            let (host, port) = match &bytes[..bytes.len() - digits] {
+                [host @ .., b':'] => (host, &bytes[host.len()..]),
+                _ => (bytes, &[][..]),
+            };
+            let classes = common(host);
+            !host.is_empty()
+                && classes & HOST != 0
+                && (classes & UNESCAPED != 0 || percents_are_pairs(host))
+                && is_port_part(port)
         }
     }
 }

@@ -1,16 +1,10 @@
 //! Where a handler runs, how input arrives and how much the socket takes do not matter.
 
-use arbitrary::{Arbitrary, Unstructured};
-use cherrystone_oracles::exchange::{self, Play};
-use proptest::prelude::*;
+use cherrystone_oracles::{hunt, targets};
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
-
-    #[test]
-    fn any_handler(dice in proptest::collection::vec(any::<u8>(), 20..400)) {
-        if let Ok(play) = Play::arbitrary(&mut Unstructured::new(&dice)) {
-            exchange::check(&play);
-        }
+#[test]
+fn many_plays_say_the_same_in_each_way() {
+    for n in 0..1_500 {
+        targets::exchange(&hunt::input("exchange", n));
     }
 }

@@ -176,6 +176,29 @@ fn content_is_not_refused_once_nothing_can_be_said_of_it() {
     }
 }
 
+#[test]
+fn a_silent_peer_is_listened_to_for_five_seconds_and_one_that_sends_on_for_thirty() {
+    let second = |n: u64| Instant::from_nanos(n * 1_000_000_000);
+    for sends_on in [false, true] {
+        let mut talk = Talk::new().hear("\0");
+        talk.refuse();
+        assert_eq!([talk.poll(), talk.poll()], ["Shutdown", "NeedInput"]);
+        let mut ended = None;
+        for n in 1..=40 {
+            talk.now = second(n);
+            if sends_on {
+                talk.rx.push(b"more");
+            }
+            if talk.poll() == "Closed" {
+                ended = Some(n);
+                break;
+            }
+            assert!(talk.conn.deadline().is_some_and(|deadline| deadline.at > talk.now));
+        }
+        assert_eq!(ended, Some(if sends_on { 30 } else { 5 }));
+    }
+}
+
 /// Files that campaigns have found; one that is named after its fault says in `fuzz/regressions/README.md` what it was.
 #[test]
 fn files_that_campaigns_found_fail_no_more() {

@@ -5,12 +5,12 @@ use cherrystone_oracles::simulation::{Fault, Script, check, find, play};
 #[test]
 fn some_hundred_seeds_are_clean() {
     let (mut calm, mut cut) = (0, 0);
-    for seed in 0..600 {
+    for seed in 0..300 {
         let report = check(seed);
         calm += report.calm;
         cut += report.cut;
     }
-    assert!(calm > 500 && cut > 50, "the runs are not varied: {calm} visitors behaved, {cut} answers were cut");
+    assert!(calm > 300 && cut > 25, "the runs are not varied: {calm} visitors behaved, {cut} answers were cut");
 }
 
 #[test]

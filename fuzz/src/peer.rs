@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -73,8 +72,7 @@ fn disagreement(seen: &Seen, version: &[u8]) -> Option<Disagreement> {
 /// The same in hyper's terms: names in lower case, and lines of one name together; the target as its type shows it.
 fn normal(seen: &Seen) -> Seen {
     let group = |fields: &[(String, Vec<u8>)]| {
-        let mut lower: Vec<_> =
-            fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let mut lower: Vec<_> = fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         lower.sort_by(|a, b| a.0.cmp(&b.0));
         lower
     };

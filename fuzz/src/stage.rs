@@ -47,7 +47,8 @@ impl<'a> Arbitrary<'a> for Talk {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let rules = u.int_in_range(0..=1)?;
         let (up, down, version) = (u.arbitrary()?, u.arbitrary()?, u.arbitrary()?);
-        let damage = if u.ratio(1, 4)? { Some((u.arbitrary::<u16>()? % 2_000, u.int_in_range(1..=255)?)) } else { None };
+        let damage =
+            if u.ratio(1, 4)? { Some((u.arbitrary::<u16>()? % 2_000, u.int_in_range(1..=255)?)) } else { None };
         Ok(Self { traffic: Traffic::from_dice(u.bytes(u.len())?), rules, up, down, version, damage })
     }
 }
@@ -186,21 +187,23 @@ fn secured(talk: &Talk, config: &Config) -> Log {
             }
         }
         idle = if moved { 0 } else { idle + 1 };
-        match () {
-            () if log.is_over && idle >= IDLE => return log,
-            () if idle < IDLE => {}
-            () if !leaves => {
-                leaves = true;
-                client.send_close_notify();
-                idle = 0;
-            }
-            () if !ended => {
-                ended = true;
-                let _ = link.close();
-                idle = 0;
-            }
-            () => panic!("no end: {link:?}, {log:?}"),
+        if idle < IDLE {
+            continue;
         }
+        if log.is_over {
+            return log;
+        }
+        // Nothing moves any more: first the client says goodbye, then its side of the wire ends.
+        if !leaves {
+            leaves = true;
+            client.send_close_notify();
+        } else if !ended {
+            ended = true;
+            let _ = link.close();
+        } else {
+            break;
+        }
+        idle = 0;
     }
     panic!("no end: {link:?}, {log:?}");
 }

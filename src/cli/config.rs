@@ -55,5 +55,5 @@ pub(super) fn arguments(file: &Path, given: &ArgMatches) -> Result<Vec<OsString>
 
 /// Whether it has no value on the command line.
 fn is_switch(name: &str) -> bool {
-    matches!(name, "hello" | "listing" | "dot-files" | "follow-links" | "reuse-port")
+    matches!(name, "hello" | "listing" | "dot-files" | "follow-links" | "reuse-port" | "tls-redirect")
 }

@@ -136,7 +136,7 @@ struct TlsFlags {
     #[arg(long, hide_short_help = true, value_name = "VERSION", hide_possible_values = true)]
     tls_min: Option<TlsVersion>,
     /// Send clients that speak plain HTTP to https
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     tls_redirect: bool,
 }
 

@@ -28,7 +28,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 mod config;
+mod directory;
 mod flags;
+mod inspect;
 mod launch;
 mod log;
 mod replace;
@@ -37,7 +39,9 @@ mod signals;
 mod values;
 
 pub use crate::server::Backend;
+use directory::FilesFlags;
 pub use flags::ServerFlags;
+pub use inspect::Inspect;
 pub use launch::launch;
 #[cfg(feature = "tls")]
 pub use launch::tls;
@@ -60,6 +64,8 @@ pub enum Action {
     PrintConfig(Serve),
     /// Print a completion script, with [`completions`].
     Completions(Shell),
+    /// Say what a recording holds.
+    Inspect(Inspect),
 }
 
 /// A server to start.
@@ -124,6 +130,7 @@ impl Action {
         let command = CommandLine::with_config(arguments)?;
         let arguments = match command.command {
             Some(Command::Completions { shell }) => return Ok(Self::Completions(shell)),
+            Some(Command::Inspect(inspect)) => return Ok(Self::Inspect(inspect)),
             Some(Command::Serve(arguments)) => *arguments,
             None => command.serve,
         };
@@ -138,7 +145,7 @@ impl Action {
         if let Err(error) = settings.config.check() {
             return Err(CommandLine::command().error(ErrorKind::ValueValidation, error));
         }
-        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files_options()));
+        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files.options()));
         let serve = Serve {
             what,
             bind: arguments.bind,
@@ -237,7 +244,7 @@ impl CommandLine {
     version,
     propagate_version = true,
     disable_help_flag = true,
-    override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+    override_usage = USAGE,
     after_help = EXAMPLES,
     help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     args_conflicts_with_subcommands = true,
@@ -251,6 +258,10 @@ struct CommandLine {
     #[command(flatten)]
     serve: ServeArguments,
 }
+
+const USAGE: &str = "\
+cherrystone [serve] <DIR|--hello> [OPTIONS]
+       cherrystone inspect <FILE|->   (what a recorded client sent; --help shows its options)";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -277,7 +288,7 @@ enum Command {
     /// Serve a directory, or a greeting, over HTTP/1.1
     #[command(
         hide = true,
-        override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+        override_usage = USAGE,
         after_help = EXAMPLES,
         disable_help_flag = true,
         help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
@@ -290,6 +301,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Say what a recorded client sent: heads, framing, content and rules broken, each with its offset
+    ///
+    /// Exits with 0 if no rule was broken, 1 if one was, 2 if the recording cannot be read.
+    #[command(hide = true)]
+    Inspect(Inspect),
 }
 
 #[derive(Args)]
@@ -360,42 +376,6 @@ struct ServeArguments {
     files: FilesFlags,
     #[command(flatten)]
     server: ServerFlags,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Files")]
-struct FilesFlags {
-    /// The file that stands for its directory (index.html)
-    #[arg(long, hide_short_help = true, value_name = "NAME", conflicts_with = "hello")]
-    index: Option<String>,
-    /// Show the names in directories without an index
-    #[arg(long, conflicts_with = "hello")]
-    listing: bool,
-    /// Serve names that begin with a dot
-    #[arg(long, hide_short_help = true, conflicts_with = "hello")]
-    dot_files: bool,
-    /// Follow symbolic links out of DIR
-    #[arg(long, hide_short_help = true, conflicts_with = "hello")]
-    follow_links: bool,
-}
-
-impl ServeArguments {
-    fn files_options(&self) -> files::Options {
-        let mut options = files::Options::default();
-        if let Some(index) = &self.files.index {
-            options.index = Some(index.clone());
-        }
-        if self.files.listing {
-            options.listing = files::Listing::On;
-        }
-        if self.files.dot_files {
-            options.dot_files = files::DotFiles::Serve;
-        }
-        if self.files.follow_links {
-            options.symlinks = files::Symlinks::Anywhere;
-        }
-        options
-    }
 }
 
 #[cfg(test)]

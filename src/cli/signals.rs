@@ -14,6 +14,8 @@
 //! 2. Nothing depends on not being process 1, but a replacement: the end of process 1 is the end of its container.
 
 use std::io;
+#[cfg(feature = "tls")]
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,10 +109,11 @@ impl Duties {
             log.reopen();
         }
         #[cfg(feature = "tls")]
-        if let Some(Err(error)) = self.tls.as_ref().map(crate::Tls::reload) {
-            use std::io::Write;
+        match self.tls.as_ref().map(crate::Tls::reload) {
+            None => {}
+            Some(Ok(())) => tracing::info!("certificates read again"),
             // Whoever has closed standard error does not want to know.
-            let _ = writeln!(io::stderr(), "the certificates stay as they were: {error}");
+            Some(Err(error)) => drop(writeln!(io::stderr(), "the certificates stay as they were: {error}")),
         }
         tell(&[NotifyState::Ready]);
     }

@@ -177,6 +177,30 @@ fn printed_settings_name_every_flag() {
 }
 
 #[test]
+fn a_recording_can_be_inspected() {
+    let Ok(Action::Inspect(inspect)) = parse("inspect Cargo.toml --json --secured --switches accepted --max-head 300")
+    else {
+        panic!("expected a recording")
+    };
+    let mut out = Vec::new();
+    let summary = inspect.run(&mut out).unwrap();
+    assert_eq!(summary.violation.map(|violation| violation.kind.name()), Some("NotHttp"));
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.starts_with("{\"type\":\"violation\",\"request\":1,\"kind\":\"NotHttp\",\"offset\":0,"), "{out}");
+    let Ok(Action::Inspect(missing)) = parse("inspect no/such/file") else { panic!("expected a recording") };
+    assert!(missing.run(&mut Vec::new()).unwrap_err().to_string().contains("no/such/file"));
+    for (line, words) in
+        [("inspect", "<FILE>"), ("inspect a --max-head 9", "between 256 and 65535"), ("inspect a b", "unexpected")]
+    {
+        let message = refused(line);
+        assert!(message.contains(words), "{line}: {message}");
+    }
+    assert!(refused("inspect --help").contains("Exits with 0"));
+    // Something of that name can still be served.
+    assert!(matches!(serve("./inspect").what, What::Files(dir, _) if dir.as_os_str() == "./inspect"));
+}
+
+#[test]
 fn completion_scripts() {
     for shell in Shell::value_variants() {
         let Ok(Action::Completions(found)) = parse(&format!("completions {shell}")) else { panic!("{shell}") };

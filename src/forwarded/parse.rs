@@ -62,7 +62,7 @@ fn forwarded(head: Head<'_>, trust: &Trust, is_known: bool) -> Result<Option<Ori
     }
     let found = match hops.last() {
         Some(last) if is_known => Some(Hop { node: Node::Hidden, ..hop(last)? }),
-        _ => client(&hops, trust, |element| hop(element))?.map(|(_, hop)| hop),
+        _ => client(&hops, trust, hop)?.map(|(_, hop)| hop),
     };
     let Some(hop) = found else { return Ok(None) };
     origin(hop.node, hop.proto.as_deref(), hop.host.as_deref()).map(Some)

@@ -48,6 +48,8 @@ struct Content {
     is_wanted: bool,
     /// The service has dropped it.
     is_dropped: bool,
+    /// The service was told to wait, and has not been told of the end since.
+    has_waited: bool,
     reader: Option<Waker>,
 }
 
@@ -170,10 +172,17 @@ impl Exchange {
                 content.octets -= piece.len();
                 Poll::Ready(Heard::Piece(piece))
             }
+            // The end is told in a turn of its own: readers there are that look twice in one turn, and take an end that the second look
+            // finds behind content for an end without content (multer, and so axum's forms).
+            None if content.end.is_some() && std::mem::take(&mut content.has_waited) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             None => match &mut content.end {
                 Some(Ok(trailers)) => Poll::Ready(trailers.take().map_or(Heard::End, Heard::Trailers)),
                 Some(Err(error)) => Poll::Ready(Heard::Failed(*error)),
                 None => {
+                    content.has_waited = true;
                     remember(&mut content.reader, cx.waker());
                     Poll::Pending
                 }

@@ -146,8 +146,9 @@ impl Parker {
                 self.doors.note(token);
             }
         }
-        self.accept();
+        // Who is here already goes before newcomers.
         self.read_notes();
+        self.accept();
         self.look_at_timers();
         if self.shared().is_leaving() {
             self.close_doors();
@@ -251,10 +252,7 @@ impl Parker {
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
         let mut next = self.attempt(key, &mut client);
-        let last_moment = match self.stopping {
-            true => client.may_ask_until(&self.clock.env(&self.desk.shared.settings.config)),
-            false => None,
-        };
+        let last_moment = client.last_moment(&self.desk.shared, self.clock.now());
         if self.stopping && last_moment.is_none() && matches!(next, Next::Stay) {
             // A request that had come is on its way by now; another one is not to follow.
             client.link.conn.retire();

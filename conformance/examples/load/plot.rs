@@ -80,11 +80,13 @@ fn panel<'d>(
     }
     for ((i, ((_, set_up), points)), colour) in curves.enumerate().zip(COLOURS) {
         let mut path = String::new();
+        let mut labelled = f64::NEG_INFINITY;
         for (at, figure) in points {
             let (x, y) = (x(*at), y(*figure));
             write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { "M" } else { "L" })?;
             writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" fill=\"{colour}\"/>")?;
-            if i == 0 {
+            if i == 0 && x - labelled > 25.0 {
+                labelled = x;
                 writeln!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{at}</text>", bottom + 15.0)?;
             }
         }

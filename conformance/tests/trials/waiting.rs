@@ -35,7 +35,7 @@ impl Executor<Job> for Strict {
 
 fn one_worker() -> workers::Settings {
     let mut settings = workers::Settings::default();
-    (settings.min, settings.max, settings.queue) = (1, Some(1), 1);
+    (settings.min, settings.max, settings.queue) = (1, Some(1), 8);
     settings
 }
 

@@ -1,7 +1,7 @@
 //! How is a gateway driven by smol?
 //!
 //! A task for each client around a [`Session`]: the gateway is the same value that the backends of cherrystone serve, here that of the
-//! conformance suite. What smol adds is readiness, timers, and the waker of the task, which is also the waker of the gateway.
+//! conformance suite. What smol adds is readiness, timers and the waking of tasks.
 //!
 //! ```text
 //! cargo run -p cherrystone-embedding --example smol -- 127.0.0.1:8070
@@ -15,7 +15,8 @@ use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use cherrystone_conformance::testbed::{Testbed, limits};
@@ -23,6 +24,7 @@ use cherrystone_core::Config;
 use cherrystone_core::gateway::{Endpoint, Gateway, Mode, Peer, PeerAddress};
 use cherrystone_embedding::{Clock, Next, Session};
 use futures_util::future::{Either, select};
+use futures_util::task::AtomicWaker;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use smol::{Executor, Timer};
@@ -62,26 +64,25 @@ async fn serve(mut stream: TcpStream, gateway: &dyn Gateway, config: &Config, pe
     stream.set_nodelay(true)?;
     let mut clock = Clock::default();
     let mut session = Session::new(&clock.env(config), peer, None);
+    let bell = Arc::new(Bell::default());
+    let waker = Waker::from(Arc::clone(&bell));
     loop {
         clock.tick();
-        // The waker of this task is what a gateway calls that answers later.
-        let next = poll_fn(|cx| match session.turn(gateway, &clock.env(config), cx.waker()) {
-            Next::Wait if session.outgoing().is_empty() => Poll::Pending,
-            next => Poll::Ready(next),
-        })
-        .await;
+        let next = session.turn(gateway, &clock.env(config), &waker);
         flush(&mut stream, &mut session, config, &mut clock).await?;
         match next {
             Next::Read => {
                 let patience = session.patience(clock.tick()).unwrap_or(LOOK_UP);
-                let read = within(patience, stream.read(session.room())).await.transpose()?;
-                match read {
-                    Some(0) => session.receive_end(),
-                    Some(n) => session.received(n),
-                    None => {}
+                let read = select(Box::pin(stream.read(session.room())), poll_fn(|cx| bell.poll(cx)));
+                match within(patience, read).await {
+                    Some(Either::Left((Ok(0), _))) => session.receive_end(),
+                    Some(Either::Left((Ok(n), _))) => session.received(n),
+                    Some(Either::Left((Err(error), _))) => return Err(error),
+                    Some(Either::Right(_)) | None => {}
                 }
             }
-            Next::Write | Next::Wait => {}
+            Next::Write => {}
+            Next::Wait => poll_fn(|cx| bell.poll(cx)).await,
             Next::End => stream.shutdown(Shutdown::Write)?,
             Next::Close => return Ok(()),
             Next::Reset => return reset(&stream),
@@ -113,4 +114,25 @@ async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
 fn reset(stream: &TcpStream) -> io::Result<()> {
     rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?;
     Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+/// What a gateway rings that answers later.
+#[derive(Default)]
+struct Bell {
+    has_rung: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Bell {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.task.register(cx.waker());
+        if self.has_rung.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.has_rung.store(true, Ordering::Release);
+        self.task.wake();
+    }
 }

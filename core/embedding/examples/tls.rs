@@ -152,7 +152,8 @@ fn serve(mut stream: TcpStream, gateway: &dyn Gateway, config: &Config, peer: Pe
         flush(&mut stream, &mut session, config, &mut clock)?;
         match next {
             Next::Read => {
-                let patience = session.patience(clock.tick()).unwrap_or(LOOK_UP);
+                // No longer than it may take to notice that an answer has come from elsewhere.
+                let patience = session.patience(clock.tick()).unwrap_or(LOOK_UP).min(LOOK_UP);
                 stream.set_read_timeout(Some(patience.max(Duration::from_millis(1))))?;
                 match stream.read(session.room()) {
                     Ok(0) => session.receive_end(),

@@ -9,3 +9,7 @@ mod session;
 
 pub use clock::Clock;
 pub use session::{Next, Session};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Page;

@@ -43,7 +43,7 @@ const HIGH_WATER: usize = 1 << 20;
 /// What a runtime is to do after a turn, once it has written what is outgoing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Read, for [`Session::patience`] at most, and give another turn.
+    /// Read, for [`Session::patience`] at most, and give another turn; earlier if the waker was called.
     Read,
     /// Give another turn: there is more to say.
     Write,

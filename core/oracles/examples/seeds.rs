@@ -5,25 +5,8 @@
 use std::path::Path;
 use std::{env, fs, io};
 
-use cherrystone_oracles::wire::SAMPLES;
-
-const TARGETS: [&str; 15] = [
-    "/",
-    "//a//b",
-    "/a?b=c&d",
-    "/%41%zz",
-    "*",
-    "http://h",
-    "HTTP://h:80/p?q",
-    "https://[::1]:443?q",
-    "http://u@h/",
-    "h:443",
-    "[v1.a:b]:1",
-    "h",
-    "/#f",
-    "?",
-    "/{|}^`",
-];
+use cherrystone_oracles::hunt;
+use cherrystone_oracles::wire::{SAMPLES, TARGETS};
 
 fn main() -> io::Result<()> {
     let folder = env::args().nth(1).ok_or_else(|| io::Error::other("usage: seeds FOLDER"))?;
@@ -48,6 +31,12 @@ fn main() -> io::Result<()> {
     for (n, target) in TARGETS.iter().enumerate() {
         for method in 0..3 {
             write("target", &format!("{n}-{method}"), &[target.as_bytes(), &[method]].concat())?;
+        }
+    }
+    // Dice have no readable seeds: these are some throws that lead somewhere.
+    for target in ["calls", "reply", "exchange", "stage"] {
+        for n in 0..200 {
+            write(target, &format!("dice-{n}"), &hunt::input(target, n))?;
         }
     }
     Ok(())

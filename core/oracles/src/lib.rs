@@ -26,6 +26,7 @@ pub mod allocations;
 pub mod calls;
 pub mod chunked;
 pub mod exchange;
+pub mod hunt;
 pub mod replies;
 pub mod reply;
 pub mod rules;

@@ -12,6 +12,25 @@ pub struct Sample {
     pub octets: &'static str,
 }
 
+/// Targets of requests, good and bad.
+pub const TARGETS: &[&str] = &[
+    "/",
+    "//a//b",
+    "/a?b=c&d",
+    "/%41%zz",
+    "*",
+    "http://h",
+    "HTTP://h:80/p?q",
+    "https://[::1]:443?q",
+    "http://u@h/",
+    "h:443",
+    "[v1.a:b]:1",
+    "h",
+    "/#f",
+    "?",
+    "/{|}^`",
+];
+
 macro_rules! samples {
     ($($name:literal: $octets:expr;)+) => {
         /// All samples.

@@ -97,6 +97,14 @@ impl Connection {
         if unread.is_empty() && scan.is_fresh() {
             return self.before_head(lead, closed, env);
         }
+        let limits = &env.config.limits;
+        if scan.is_fresh()
+            && let Some(len) = parse::whole_head(unread, limits, index)
+            && !self.misdirects(index.line)
+        {
+            self.begin_request(unread, index, env);
+            return Ok(Some(Taken::Request(len)));
+        }
         if lead == Lead::Nothing {
             lead = Lead::Octets;
             if self.requests > 0 {
@@ -121,14 +129,6 @@ impl Connection {
                 [first, ..] if !syntax::is_tchar(*first) => return Err(self.violated(Kind::NotHttp, 0)),
                 _ => {}
             }
-        }
-        let limits = &env.config.limits;
-        if scan.is_fresh()
-            && let Some(len) = parse::whole_head(unread, limits, index)
-            && !self.misdirects(index.line)
-        {
-            self.begin_request(unread, index, env);
-            return Ok(Some(Taken::Request(len)));
         }
         if scan.lines() == 0 {
             match scan.next(unread, limits.head) {

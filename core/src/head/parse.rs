@@ -19,11 +19,11 @@ use super::{FieldSpan, Form, Index, Line};
 use crate::{Limits, Version, ViolationKind as Kind, syntax};
 
 /// Judges a request line, which `octets` begin with; more may follow behind its CRLF.
-#[inline]
+#[inline(always)]
 pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind> {
-    let Some(method_len) = octets.iter().position(|&b| !syntax::is_tchar(b)) else { return Err(Kind::RequestLine) };
+    let Some(method_len) = method_len(octets) else { return Err(Kind::RequestLine) };
     match octets[method_len] {
-        b' ' => {}
+        b' ' if method_len > 0 => {}
         b'\r' => return Err(Kind::RequestLine),
         _ => return Err(Kind::Method),
     }
@@ -45,6 +45,13 @@ pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind>
         version,
         form: Form::of(method, target)?,
     })
+}
+
+/// Where the first octet is that no method has.
+#[inline]
+fn method_len(octets: &[u8]) -> Option<usize> {
+    // By far the most frequent one is known at a glance.
+    if octets.starts_with(b"GET ") { Some(3) } else { octets.iter().position(|&b| !syntax::is_tchar(b)) }
 }
 
 /// `HTTP/` digit `.` digit CRLF, whatever follows.
@@ -168,4 +175,57 @@ fn split_into<'b>(
         FieldSpan::new(name_at, field.name.len(), value_at, field.value.len())
     }));
     Ok(Section { end, lines_end_in_crlf })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::*;
+
+    /// A head with this many fields, of which one may end in a bare line feed.
+    fn head(fields: usize, bare: Option<usize>) -> String {
+        let lines = (0..fields).map(|n| format!("X-{n}: v{}", if bare == Some(n) { "\n" } else { "\r\n" }));
+        format!("GET /a?b HTTP/1.1\r\nHost: h\r\n{}\r\n", lines.collect::<String>())
+    }
+
+    #[test]
+    fn both_ways_find_the_same() {
+        let limits = Limits { fields: 4_096, ..Limits::default() };
+        for fields in [0, 1, 22, 23, 24, 126, 127, 128, 129, 300] {
+            let head = head(fields, None);
+            let (mut short, mut long) = (Index::default(), Index::default());
+            long.line = request_line(head.as_bytes(), &limits).unwrap();
+            header_section(head.as_bytes(), fields + 1, &mut long).unwrap();
+            assert_eq!((long.fields.len(), long.line.version), (fields + 1, Version::Http11));
+            match whole_head(format!("{head}rest").as_bytes(), &limits, &mut short) {
+                Some(len) => assert_eq!((len, &short.fields), (head.len(), &long.fields), "{fields} fields"),
+                None => assert!(fields >= MANY, "{fields} fields"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_way_leaves_what_is_odd_to_the_long_one() {
+        let (limits, mut index) = (Limits::default(), Index::default());
+        for bare in 0..30 {
+            assert_eq!(whole_head(head(30, Some(bare)).as_bytes(), &limits, &mut index), None, "line {bare}");
+        }
+        for odd in [
+            "",
+            "GET",
+            " / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: h\r\n\r\n",
+            "GET /\r\nHost: h HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n\n",
+            "GET / HTTP/1.1\r\nHost: h\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert_eq!(whole_head(odd.as_bytes(), &limits, &mut index), None, "{odd:?}");
+        }
+    }
 }

@@ -115,7 +115,6 @@ impl<'t> Encoder<'t> {
 
     #[inline]
     fn line(&mut self, name: &str, value: &[u8]) {
-        self.out.reserve(name.len() + value.len() + 4);
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b": ");
         self.out.extend_from_slice(value);

@@ -118,7 +118,7 @@ impl<'g, Q: Queue> Driver<'g, Q> {
             }
             Completion::Woken => {
                 for key in 0..self.clients.len() {
-                    if self.clients[key].as_ref().is_some_and(|client| client.next == Next::Wait) {
+                    if self.clients[key].is_some() {
                         self.turn(key);
                     }
                 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! 1. All memory is [`ARENA`] octets, for one client at a time. The limits of [`rules`] are chosen so that no client can ask for more:
-//!    a head, content and an echo of it have room at once, each in a buffer that may be twice as large while it grows.
+//!    a head and its copy, content and an echo of it have room at once, also while a buffer grows into one twice as large. That is some
+//!    70 KiB; the rest is for what lies between.
 //! 2. Every wait is named by the core and kept by the wire.
 #![no_std]
 
@@ -26,7 +27,7 @@ mod routes;
 use routes::{Content, Reply};
 
 /// Octets of memory for everything.
-pub const ARENA: usize = 64 << 10;
+pub const ARENA: usize = 128 << 10;
 
 /// Where they are.
 #[global_allocator]
@@ -87,7 +88,8 @@ pub fn rules() -> Config {
 pub fn serve(wire: &mut impl Wire, config: &Config) -> Result<(), Gone> {
     let (mut rx, mut tx) = (RecvBuf::default(), SendBuf::default());
     let mut conn = Connection::new(&Env { config, now: wire.now(), date: None });
-    let (mut head, mut content) = (HeadBuf::default(), Vec::new());
+    // All the room that content may take, at once: a buffer that grows needs room for two.
+    let (mut head, mut content) = (HeadBuf::default(), Vec::with_capacity(config.limits.body as usize));
     loop {
         let date = wire.date().map(Date::from_unix);
         let env = Env { config, now: wire.now(), date: date.as_ref() };

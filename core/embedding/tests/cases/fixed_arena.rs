@@ -8,8 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
-use cherrystone_conformance::channel::{Channel, Connect};
+use cherrystone_conformance::channel::{Channel, Connect, Received};
 
 use super::serial::Client;
 
@@ -47,6 +48,57 @@ pub(crate) fn build(target: Option<&str>) -> Result<PathBuf, String> {
 
 /// Connects by a new process.
 pub(crate) struct Program(pub(crate) PathBuf);
+
+/// Sends requests of all sizes that the limits allow, one after the other, and panics unless each is answered: an arena that is full, or in
+/// too small pieces, ends the program.
+pub(crate) fn fills(program: &Program) {
+    let mut dice: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut up_to = |most: usize| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        (dice % (most as u64 + 1)) as usize
+    };
+    for _ in 0..10 {
+        let mut client = program.connect().unwrap();
+        for number in 0..40 {
+            let (route, padding, content) =
+                (["echo", "inspect"][up_to(1)], "p".repeat(up_to(3_800)), "c".repeat(up_to(8 << 10)));
+            let head = format!("POST /{route} HTTP/1.1\r\nHost: h\r\nX: {padding}\r\n");
+            let request = match up_to(1) {
+                0 => format!("{head}Content-Length: {}\r\n\r\n{content}", content.len()),
+                _ => {
+                    let pieces = content
+                        .as_bytes()
+                        .chunks(1 + up_to(3_000))
+                        .map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), piece.escape_ascii()));
+                    format!("{head}Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", pieces.collect::<String>())
+                }
+            };
+            let (mut sent, mut received) = (request.as_bytes(), Vec::new());
+            while !sent.is_empty() {
+                let n = client.send(sent, Duration::from_secs(5)).unwrap();
+                sent = &sent[n..];
+            }
+            while !is_answer(&received) {
+                let mut piece = [0; 4096];
+                match client.receive(&mut piece, Duration::from_secs(20)).unwrap() {
+                    Received::Bytes(n) => received.extend_from_slice(&piece[..n]),
+                    other => panic!("request {number}: {other:?} behind {:?}", String::from_utf8_lossy(&received)),
+                }
+            }
+            assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&received));
+        }
+    }
+}
+
+/// Whether this is a whole answer of announced length.
+fn is_answer(received: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(received);
+    let Some((head, content)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+    length.is_some_and(|length: usize| content.len() >= length)
+}
 
 impl Connect for Program {
     fn connect(&self) -> io::Result<Box<dyn Channel>> {

@@ -3,6 +3,7 @@
 //! Each example is compiled into this test and started as its `main` starts it, at a port that the system chooses; then every case is
 //! played. The simulator is played in simulated time, the driver of io_uring by the kernel and by a queue in memory.
 #![cfg(unix)]
+#![allow(clippy::duplicate_mod, reason = "each example is a program of its own, and they share the application")]
 
 mod fixed_arena;
 mod judged;
@@ -114,6 +115,7 @@ fn a_line_that_reads_octet_by_octet() {
 #[test]
 fn without_std_in_a_fixed_arena() {
     let program = fixed_arena::build(None).unwrap();
+    fixed_arena::fills(&fixed_arena::Program(program.clone()));
     judge_small("fixed arena", "arena.example", &fixed_arena::Program(program), 3072, 4);
 }
 

@@ -95,6 +95,15 @@ fn a_form_with_files() {
         let head = "POST /upload HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=edge\r\n";
         let answer = served.ask(format!("{head}Content-Length: {}\r\n\r\n{form}", form.len()));
         assert_eq!(content(&answer), "title - 4\nfile a.txt 11\n");
+        // Also when the form comes while the service is looking for it.
+        for number in 0..200 {
+            let mut client = served.connect();
+            client.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_micros(number * 5));
+            client.write_all(format!("{:x}\r\n{form}\r\n0\r\n\r\n", form.len()).as_bytes()).unwrap();
+            let answer = read_until(&mut client, "a.txt 11\n");
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        }
     });
 }
 

@@ -13,7 +13,8 @@ use cherrystone_core::{Interim, RecvBuf, SendBuf, Size, Status};
 /// One handler.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Act {
-    /// How much of the content is read before the answer; all of it mostly.
+    /// How much of the content is read before the answer; all of it if that is not said.
+    #[arbitrary(with = some_or_all)]
     pub reads: Option<u8>,
     /// Whether hints are sent before it, and how many.
     #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(0..=2))]
@@ -147,6 +148,11 @@ impl Act {
         self.reads.is_none()
     }
 
+    /// Whether no part of the content is read without the rest.
+    pub(super) fn reads_all_or_nothing(&self) -> bool {
+        self.reads.is_none_or(|octets| octets == 0)
+    }
+
     /// Handles a request.
     pub(super) fn handle(&self, mut exchange: Exchange<'_>, later: &Later) -> core::result::Result<Done, Failure> {
         match self.reads {
@@ -197,6 +203,15 @@ impl Act {
             Answer::Upgrade => exchange.upgrade(&[("Upgrade", b"echo")], Box::new(Echo)),
         }
     }
+}
+
+/// All or nothing mostly.
+fn some_or_all(u: &mut Unstructured<'_>) -> Result<Option<u8>> {
+    Ok(match u.int_in_range(0..=5)? {
+        0..=2 => None,
+        3 | 4 => Some(0),
+        _ => Some(u.arbitrary()?),
+    })
 }
 
 fn status(code: u16) -> Status {

@@ -12,16 +12,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::task::{Wake, Waker};
+use std::task::Wake;
 use std::time::Duration;
 
-use cherrystone_core::gateway::{Advance, Endpoint, Gateway, Mode, Peer, PeerAddress};
-use cherrystone_core::{Event, Framing, Instant};
+use cherrystone_core::Instant;
+use cherrystone_core::gateway::{Endpoint, Peer, PeerAddress};
 
 use super::agenda::{Agenda, Due, MS};
 use super::gateway::Application;
 use super::script::Server;
-use super::served::{Around, InlinePort, Read, Served};
+use super::served::{Around, Served};
 use super::workers::Crew;
 
 /// How far a deadline may be overstepped.
@@ -29,11 +29,9 @@ pub(super) const GRAIN: u64 = 32 * MS;
 /// Output at which nothing more is said before some is taken.
 pub(super) const MARK: usize = 4 << 10;
 /// Content that is collected for a handler on the loop.
-const INLINE_BODY: u64 = 1 << 10;
+pub(super) const INLINE_BODY: u64 = 1 << 10;
 /// What an upgraded protocol may leave unread.
-const UNREAD: usize = 4 << 10;
-/// Rounds in one turn.
-const ROUNDS: usize = 24;
+pub(super) const UNREAD: usize = 4 << 10;
 /// How long a closing connection is listened to once the server stops.
 const LAST_LINGER: Duration = Duration::from_millis(300);
 
@@ -66,7 +64,7 @@ pub(super) struct Driver {
     pub(super) queue: VecDeque<Box<Served>>,
     queue_bound: usize,
     pub(super) crew: Crew,
-    rung: Arc<Mutex<Vec<usize>>>,
+    pub(super) rung: Arc<Mutex<Vec<usize>>>,
     /// Those who were told that the server is too busy.
     pub(super) turned_away: BTreeSet<usize>,
     /// The first thing that was wrong.
@@ -77,13 +75,13 @@ pub(super) struct Driver {
 pub(super) struct Slot {
     pub(super) served: Option<Box<Served>>,
     armed: Option<u64>,
-    readable: bool,
-    ended: bool,
-    woken: bool,
-    waits: bool,
+    pub(super) readable: bool,
+    pub(super) ended: bool,
+    pub(super) woken: bool,
+    pub(super) waits: bool,
 }
 
-enum Next {
+pub(super) enum Next {
     Wait,
     Again,
     Worker,
@@ -91,9 +89,9 @@ enum Next {
     Drop(bool),
 }
 
-struct Bell {
-    key: usize,
-    rung: Arc<Mutex<Vec<usize>>>,
+pub(super) struct Bell {
+    pub(super) key: usize,
+    pub(super) rung: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Wake for Bell {
@@ -290,7 +288,7 @@ impl Driver {
         }
     }
 
-    fn slot(&mut self, key: usize) -> &mut Slot {
+    pub(super) fn slot(&mut self, key: usize) -> &mut Slot {
         self.slots[key].as_mut().expect("a connection that has its turn has a slot")
     }
 
@@ -302,160 +300,6 @@ impl Driver {
             }
             Next::Drop(hopeless)
         })
-    }
-
-    fn progress(&mut self, served: &mut Served) -> io::Result<Next> {
-        let is_overdue = served.link.conn.patience(self.around.env().now) == Some(Duration::ZERO);
-        if served.ongoing.is_none() && self.slot(served.key).readable && is_overdue {
-            self.take_in(served)?;
-        }
-        for _ in 0..ROUNDS {
-            if (served.ending || served.link.tx.len() >= MARK) && !served.write()? {
-                return Ok(Next::Wait);
-            }
-            let next = if served.ongoing.is_some() { self.go_on(served)? } else { self.round(served)? };
-            if let Some(next) = next {
-                if matches!(next, Next::Worker) {
-                    served.write()?;
-                }
-                return Ok(next);
-            }
-        }
-        Ok(Next::Again)
-    }
-
-    /// One event of the protocol.
-    fn round(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
-        let around = Rc::clone(&self.around);
-        let env = around.env();
-        let link = &mut served.link;
-        match link.conn.poll(&env, &mut link.rx) {
-            Ok(Event::Request(head)) => {
-                head.copy_into(&mut served.head);
-                served.intake.clear();
-                let (mode, framing) = (self.app.mode(head), head.framing());
-                if let Err(violation) = link.conn.admit() {
-                    link.conn.refuse(&env, violation, &mut link.tx);
-                    return Ok(None);
-                }
-                served.due = true;
-                match (mode, framing) {
-                    (Mode::Inline, Framing::None | Framing::Length(0)) => self.handle(served),
-                    (Mode::Inline, Framing::Chunked) => {}
-                    (Mode::Inline, Framing::Length(octets)) if octets <= INLINE_BODY => {}
-                    _ => return Ok(Some(Next::Worker)),
-                }
-            }
-            Ok(Event::Data(data)) => {
-                if served.due {
-                    served.intake.collect(data);
-                    if served.intake.len() as u64 > INLINE_BODY {
-                        return Ok(Some(Next::Worker));
-                    }
-                }
-            }
-            Ok(Event::End(trailers)) => {
-                if served.due {
-                    served.intake.end(trailers);
-                    self.handle(served);
-                }
-            }
-            Ok(Event::NeedInput) => return self.read(served),
-            Ok(Event::NeedContinue) => {
-                if link.conn.proceed(&mut link.tx).is_err() {
-                    link.conn.abort(&env, &mut link.tx);
-                }
-            }
-            Ok(Event::Shutdown) if around.fault == Fault::AbruptClose => {
-                served.write()?;
-                return Ok(Some(Next::Drop(false)));
-            }
-            Ok(Event::Shutdown) => {
-                link.farewell();
-                served.ending = true;
-                if !served.write()? {
-                    return Ok(Some(Next::Wait));
-                }
-            }
-            Ok(Event::Closed) => return Ok(Some(Next::Drop(false))),
-            Ok(Event::NeedResponse | Event::Upgraded) => {
-                link.conn.abort(&env, &mut link.tx);
-                link.conn.end_upgrade();
-            }
-            Err(violation) => {
-                served.due = false;
-                link.conn.refuse(&env, violation, &mut link.tx);
-            }
-        }
-        Ok(None)
-    }
-
-    fn handle(&mut self, served: &mut Served) {
-        if self.around.stopping.get() {
-            served.link.conn.retire();
-        }
-        served.handle(&*self.app, &self.peer, |served, handle| handle(&mut InlinePort(served)));
-    }
-
-    fn read(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
-        served.write()?;
-        if !self.slot(served.key).readable {
-            return Ok(Some(Next::Wait));
-        }
-        self.take_in(served)?;
-        Ok(None)
-    }
-
-    fn take_in(&mut self, served: &mut Served) -> io::Result<()> {
-        let slot = self.slot(served.key);
-        slot.readable = match served.read()? {
-            Read::Some => true,
-            Read::Last => slot.ended,
-            Read::Nothing | Read::End => false,
-        };
-        Ok(())
-    }
-
-    /// Goes on with an answer whose handler has returned.
-    fn go_on(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
-        let key = served.key;
-        let slot = self.slot(key);
-        if slot.waits && !slot.woken {
-            return Self::await_application(slot, served).map(Some);
-        }
-        (slot.woken, slot.waits) = (false, false);
-        let Some(more) = &mut served.ongoing else { return Ok(None) };
-        if self.around.stopping.get() {
-            served.link.conn.retire();
-        }
-        let waker = Waker::from(Arc::new(Bell { key, rung: Arc::clone(&self.rung) }));
-        match more.advance(&mut served.link, &self.around.env(), MARK, &waker) {
-            Advance::Finished => served.ongoing = None,
-            Advance::Room => {
-                if !served.write()? {
-                    return Ok(Some(Next::Wait));
-                }
-            }
-            Advance::Waker => {
-                if self.around.fault == Fault::LostWake {
-                    self.rung.lock().expect("no panic holds it").retain(|rung| *rung != key);
-                }
-                let slot = self.slot(key);
-                slot.waits = true;
-                return Self::await_application(slot, served).map(Some);
-            }
-            Advance::Input if served.link.rx.unread().len() < UNREAD => return self.read(served),
-            Advance::Input => {
-                served.write()?;
-                return Ok(Some(Next::Wait));
-            }
-        }
-        Ok(None)
-    }
-
-    fn await_application(slot: &Slot, served: &mut Served) -> io::Result<Next> {
-        served.write()?;
-        Ok(if slot.ended && served.wire.borrow().is_reset() { Next::Drop(false) } else { Next::Wait })
     }
 }
 

@@ -4,7 +4,7 @@
 //! as an [`Alarm`], which the world sets off.
 
 use std::io::{Read, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use cherrystone_core::gateway::{
@@ -13,7 +13,6 @@ use cherrystone_core::gateway::{
 use cherrystone_core::{Head, Interim, RecvBuf, SendBuf, Size, Status};
 
 use super::script::{Dispatch, Kind};
-use std::sync::Arc;
 
 /// Octets that are pushed or dripped at once.
 pub(super) const PIECE: usize = 700;
@@ -73,7 +72,7 @@ impl Gateway for Application {
     fn mode(&self, head: Head<'_>) -> Mode {
         match (self.dispatch, route(head.path())) {
             (_, Some((Kind::Sleep, ..))) | (Dispatch::Workers, _) => Mode::Blocking,
-            (Dispatch::Mixed, Some((_, number, _))) if number % 2 == 0 => Mode::Blocking,
+            (Dispatch::Mixed, Some((_, number, _))) if number.is_multiple_of(2) => Mode::Blocking,
             _ => Mode::Inline,
         }
     }
@@ -99,7 +98,7 @@ impl Gateway for Application {
                 exchange.respond(Status::OK, &fields, content)
             }
             Kind::Push => {
-                let size = if number % 3 == 0 { Size::Exact(amount) } else { Size::Unknown };
+                let size = if number.is_multiple_of(3) { Size::Exact(amount) } else { Size::Unknown };
                 let mut writer = exchange.start_response(Status::OK, &fields, size)?;
                 for piece in pattern(number, amount).chunks(PIECE) {
                     writer.write_all(piece)?;
@@ -192,8 +191,8 @@ impl Source for Drip {
             return Ok(Progress::EndWith(vec![("Sum".into(), b"1".to_vec())]));
         }
         let piece = self.at / PIECE;
-        if piece % 3 == 0 && !std::mem::replace(&mut self.waited, true) {
-            if piece % 2 == 0 {
+        if piece.is_multiple_of(3) && !std::mem::replace(&mut self.waited, true) {
+            if piece.is_multiple_of(2) {
                 waker.wake_by_ref();
             } else {
                 let alarm = Alarm { after: LATER, what: Put::Wake(waker.clone()) };

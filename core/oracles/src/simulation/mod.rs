@@ -22,6 +22,7 @@ mod dice;
 mod driver;
 mod gateway;
 mod guest;
+mod progress;
 mod script;
 mod served;
 mod shrink;

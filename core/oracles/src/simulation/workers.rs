@@ -3,6 +3,7 @@
 //! Each in a coroutine, which the [`Crew`] resumes when what it waits for has come, or its deadline. So the order in which workers
 //! get on is the world's to choose, and the same in each replay.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ type Job = Coroutine<Resumed, Wait, Box<Served>>;
 pub(super) struct Crew {
     workers: usize,
     busy: Vec<Busy>,
-    returned: Vec<Box<Served>>,
+    returned: VecDeque<Box<Served>>,
 }
 
 struct Busy {
@@ -29,7 +30,7 @@ struct Busy {
 
 impl Crew {
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers, busy: Vec::new(), returned: Vec::new() }
+        Self { workers, busy: Vec::new(), returned: VecDeque::new() }
     }
 
     /// The socket of a connection that a worker may have is ready.
@@ -44,7 +45,7 @@ impl Crew {
         for mut busy in self.busy.drain(..) {
             loop {
                 if let CoroutineResult::Return(served) = busy.job.resume(Resumed::Abandoned) {
-                    self.returned.push(served);
+                    self.returned.push_back(served);
                     break;
                 }
             }
@@ -52,7 +53,7 @@ impl Crew {
     }
 
     /// What came back from jobs that were ended.
-    pub(super) fn returned(&mut self) -> Vec<Box<Served>> {
+    pub(super) fn returned(&mut self) -> VecDeque<Box<Served>> {
         std::mem::take(&mut self.returned)
     }
 

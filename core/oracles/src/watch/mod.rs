@@ -3,6 +3,43 @@
 //! A [`Watched`] connection has the methods of a `Connection` and a small model of what the two sides owe each
 //! other. Every `poll` is held to conservation, progress, no deadlock, one violation and deadlines that lie ahead; every
 //! call is held to "a misuse changes nothing"; and [`check_output`](Watched::check_output) reads all answers back.
+//!
+//! A driver of your own is held to the same promises when it is given a [`Watched`] in place of its connection:
+//!
+//! ```
+//! use cherrystone_core::{Config, Size, Status};
+//! use cherrystone_oracles::wire::SAMPLES;
+//! use cherrystone_oracles::watch::{Lines, Seen, Watched};
+//!
+//! /// The driver under test, up to where it needs more input. It gives back what it is sent.
+//! fn drive(conn: &mut Watched<'_>, content: &mut Vec<u8>) {
+//!     loop {
+//!         match conn.poll() {
+//!             Seen::Request(_) => content.clear(),
+//!             Seen::Data(data) => content.extend(data),
+//!             Seen::End(_) => {
+//!                 let tunnel = conn.respond(Status::NOT_FOUND, &Lines::new(), Size::Exact(content.len() as u64));
+//!                 tunnel.and_then(|()| conn.write(content)).and_then(|()| conn.finish(&Lines::new())).unwrap();
+//!             }
+//!             Seen::NeedContinue => conn.proceed().unwrap(),
+//!             Seen::Violated(why) => conn.give_up(why.status(), |conn, env, tx| conn.refuse(env, why, tx)),
+//!             Seen::NeedResponse | Seen::Upgraded => unreachable!("every request is answered at its end"),
+//!             Seen::Shutdown => {}
+//!             Seen::NeedInput | Seen::Closed => return,
+//!         }
+//!     }
+//! }
+//!
+//! let config = Config::default();
+//! for sample in SAMPLES {
+//!     let (mut conn, mut content) = (Watched::new(&config), Vec::new());
+//!     for octet in sample.octets.as_bytes().chunks(1) {
+//!         conn.push(octet);                      // each poll is judged,
+//!         drive(&mut conn, &mut content);
+//!     }
+//!     conn.check_output();                       // and in the end all that was said
+//! }
+//! ```
 
 mod answer;
 mod judge;

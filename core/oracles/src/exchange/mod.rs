@@ -51,7 +51,11 @@ pub fn check(play: &Play) {
     let whole = Manner { arrivals: &[], takes: &[], is_inline: false };
     let cut = Manner { arrivals: &play.arrivals, takes: &play.takes, is_inline: false };
     let on_worker = run(play, &config, whole);
-    assert_eq!(text(&run(play, &config, cut)), text(&on_worker), "cuts matter on a worker");
+    // How much is left to drain after a part was read, and with it whether the connection is kept, depends on what had come by then.
+    let cut_on_worker = run(play, &config, cut);
+    if play.acts.iter().all(Act::reads_all_or_nothing) {
+        assert_eq!(text(&cut_on_worker), text(&on_worker), "cuts matter on a worker");
+    }
     let on_loop = run(play, &config, Manner { is_inline: true, ..whole });
     let cut_on_loop = run(play, &config, Manner { is_inline: true, ..cut });
     assert_eq!(text(&cut_on_loop), text(&on_loop), "cuts matter on the loop");
@@ -59,7 +63,7 @@ pub fn check(play: &Play) {
     if play.acts.iter().all(Act::reads_all_first) {
         assert_eq!(text(&on_loop), text(&on_worker), "the loop and a worker say different things");
     }
-    for wire in [&on_worker, &on_loop] {
+    for wire in [&on_worker, &cut_on_worker, &on_loop] {
         check_sequence(wire);
     }
 }
