@@ -13,18 +13,35 @@
 //! # Ok::<(), cherrystone::ServerError>(())
 //! ```
 //!
+//! # What next
+//!
+//! - What a handler can do, from hello to streams that hold no thread: [`gateway`].
+//! - Which backend: [`Backend`]. In short: threads unless handlers answer without blocking, or there are very many connections.
+//! - The protocol without any of this: [`Connection`], and the front page of `cherrystone-core` with a whole driver.
+//! - Running it: `docs/operations.md`. `examples/live` has a WebSocket and server-sent events.
+//!
+//! # Rooms
+//!
 //! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
-//! [`dispatch`] are their logic), [`access_log`] tells what it does, as any [`Observer`] may, and `cli` is the command line.
-//! With the feature `tracing` a server also tells the program's subscriber what happens.
+//! [`dispatch`] are their logic), [`forwarded`] knows clients behind proxies, [`metrics`] tells how a server is doing,
+//! [`access_log`] tells what it does, as any [`Observer`] may, `cli` is the command line, and [`inspect`] looks at recordings
+//! instead of connections. With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with
+//! the feature `tracing` a server also tells the program's subscriber what happens.
 
 pub mod access_log;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod dispatch;
 pub mod files;
+pub mod forwarded;
 pub mod gateways;
+mod handle;
+pub mod inspect;
+pub mod metrics;
 mod observers;
 pub mod server;
+#[cfg(feature = "http")]
+pub mod service;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "tracing")]
@@ -32,8 +49,12 @@ mod trace;
 
 pub use cherrystone_core::gateway::{self, Exchange};
 pub use cherrystone_core::*;
-pub use cherrystone_threads::{ErrorBody, Observer, Record, Running, Settings, Snapshot, Stopped, Violations, sockets};
-pub use server::{Backend, Handle, Server, ServerError};
+pub use cherrystone_mio::{Blocking, EventLoop};
+pub use cherrystone_threads::{
+    ErrorBody, Job, Observer, ProxyError, Record, Running, Settings, Snapshot, Stopped, Violations, sockets, workers,
+};
+pub use handle::{Handle, Phase};
+pub use server::{Backend, Server, ServerError};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 

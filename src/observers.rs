@@ -1,11 +1,12 @@
 //! How do several observers watch one server?
 
+use std::io;
 use std::sync::Arc;
 
 use cherrystone_core::gateway::{Failure, Peer};
-use cherrystone_core::{Cause, Head, Violation};
+use cherrystone_core::{Cause, Head, StageError, Violation};
 
-use crate::{ErrorBody, Observer, Record};
+use crate::{ErrorBody, Observer, ProxyError, Record};
 
 /// Tells each of several observers; the first with content for the answer to a violation decides about it.
 pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
@@ -36,6 +37,10 @@ impl Observer for Observers {
         })
     }
 
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        self.0.iter().for_each(|observer| observer.unsecured(error, peer));
+    }
+
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {
         self.0.iter().for_each(|observer| observer.failed(head, failure, peer));
     }
@@ -48,8 +53,20 @@ impl Observer for Observers {
         self.0.iter().for_each(|observer| observer.opened(peer));
     }
 
+    fn unproxied(&self, peer: &Peer, why: ProxyError) {
+        self.0.iter().for_each(|observer| observer.unproxied(peer, why));
+    }
+
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         self.0.iter().for_each(|observer| observer.closed(peer, late));
+    }
+
+    fn accepting_paused(&self, why: &io::Error) {
+        self.0.iter().for_each(|observer| observer.accepting_paused(why));
+    }
+
+    fn accepting_resumed(&self) {
+        self.0.iter().for_each(|observer| observer.accepting_resumed());
     }
 
     fn stopped(&self) {

@@ -1,20 +1,20 @@
 //! What does the server say through `tracing`?
 //!
-//! Starts and stops at `info`, handlers that panic at `error`, those that fail at `warn`, unless a client that left or broke a rule
-//! is why: that, and everything about single connections, is at `debug`. A server with the feature `tracing` says it to whatever
-//! subscriber the program has.
+//! Starts and stops at `info`, pauses of accepting at `warn`, handlers that panic at `error`, those that fail at `warn`, unless a client
+//! that left or broke a rule is why: that, and everything about single connections, is at `debug`. A server with the feature `tracing`
+//! says it to whatever subscriber the program has.
 //!
 //! Invariants:
 //! 1. What clients send is said escaped, so that no line of a log can be forged.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use cherrystone_core::gateway::{Failure, Peer};
-use cherrystone_core::{Cause, Head, Violation};
+use cherrystone_core::{Cause, Head, StageError, Violation};
 use cherrystone_threads::sockets::LocalAddr;
 use tracing::{debug, error, info, warn};
 
-use crate::{ErrorBody, Observer};
+use crate::{ErrorBody, Observer, ProxyError};
 
 /// The observer that says it; each server has one.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,10 @@ impl Observer for Trace {
         None
     }
 
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        debug!(peer = %peer.address, %error, "TLS failed");
+    }
+
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {
         let (method, target, peer) = (head.method(), head.target().escape_debug(), &peer.address);
         if is_of_the_client(failure) {
@@ -52,8 +56,20 @@ impl Observer for Trace {
         debug!(peer = %peer.address, "connected");
     }
 
+    fn unproxied(&self, peer: &Peer, why: ProxyError) {
+        debug!(peer = %peer.address, %why, "a connection was refused");
+    }
+
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         debug!(peer = %peer.address, ?late, "disconnected");
+    }
+
+    fn accepting_paused(&self, why: &io::Error) {
+        warn!(%why, "accepting pauses, clients wait");
+    }
+
+    fn accepting_resumed(&self) {
+        warn!("accepting again, nobody waits any more");
     }
 
     fn stopped(&self) {

@@ -28,15 +28,13 @@ const INBOX: Token = Token(0);
 const DOORS: usize = 1;
 /// Tokens of connections begin here.
 const CLIENTS: usize = 1 << 16;
-/// Connections that a loop may have more than the least busy one before it passes newcomers on.
-const IMBALANCE: usize = 4;
 
 /// One event loop. A program that has a main loop of its own may turn it by hand.
 pub struct EventLoop {
     poll: Poll,
     events: Events,
     pub(crate) desk: Arc<Desk>,
-    neighbours: Vec<Arc<Desk>>,
+    pub(crate) neighbours: Vec<Arc<Desk>>,
     doors: Doors,
     pub(crate) slots: Slab<Slot>,
     timers: Timers,
@@ -45,10 +43,14 @@ pub struct EventLoop {
     /// Storage of requests that were answered; in boxes, since it travels in them.
     #[allow(clippy::vec_box)]
     pub(crate) requests: Vec<Box<Request>>,
+    /// Requests that were handled here and are not counted yet.
+    pub(crate) handled: u64,
     /// Connections whose turn ended before they were done.
     unfinished: Vec<usize>,
     expired: Vec<(usize, Armed)>,
     pub(crate) stopping: bool,
+    /// Whether its end is the end of the server.
+    pub(crate) alone: bool,
 }
 
 impl std::fmt::Debug for EventLoop {
@@ -105,20 +107,12 @@ impl EventLoop {
             clock: Clock::new(),
             pool: Pool::default(),
             requests: Vec::new(),
+            handled: 0,
             unfinished: Vec::new(),
             expired: Vec::new(),
             stopping: false,
+            alone: false,
         })
-    }
-
-    /// The way to this loop.
-    pub(crate) fn desk(&self) -> Arc<Desk> {
-        Arc::clone(&self.desk)
-    }
-
-    /// Lets the loop pass newcomers on to others.
-    pub(crate) fn share_with(&mut self, neighbours: Vec<Arc<Desk>>) {
-        self.neighbours = neighbours;
     }
 
     /// Runs until the server has stopped.
@@ -155,15 +149,22 @@ impl EventLoop {
             }
         }
         self.events = events;
-        self.accept();
+        // Who is here already goes before newcomers.
         self.read_notes();
+        self.accept();
         self.look_at_timers();
+        if self.desk.shared.is_leaving() {
+            self.close_doors();
+        }
         if self.desk.shared.is_stopping() {
             self.stop();
         }
         let over = self.stopping && (self.slots.is_empty() || self.desk.shared.is_cutting());
         if over {
             self.cut();
+            if std::mem::take(&mut self.alone) {
+                self.desk.shared.conclude();
+            }
         }
         !over
     }
@@ -185,23 +186,7 @@ impl EventLoop {
         fresh.into_iter().for_each(|client| self.place(client));
     }
 
-    /// Keeps a newcomer, or passes it on to a loop with less to do.
-    fn place(&mut self, client: Box<Client>) {
-        // A loop that has ended already would leave it where it is.
-        if self.desk.shared.is_stopping() {
-            return self.welcome(client);
-        }
-        let idlest = self.neighbours.iter().min_by_key(|desk| desk.inbox.load());
-        match idlest {
-            Some(desk) if desk.inbox.load() + IMBALANCE < self.desk.inbox.load() => {
-                desk.inbox.expect();
-                desk.inbox.send(Note::Welcome(client));
-            }
-            _ => self.welcome(client),
-        }
-    }
-
-    fn welcome(&mut self, client: Box<Client>) {
+    pub(crate) fn welcome(&mut self, client: Box<Client>) {
         let fd = client.stream.as_fd().as_raw_fd();
         let key = self.slots.insert(Slot {
             client: Some(client),
@@ -276,18 +261,20 @@ impl EventLoop {
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
         let mut next = self.attempt(key, &mut client);
-        if self.stopping && matches!(next, Next::Wait) {
+        let last_moment = client.last_moment(&self.desk.shared, self.clock.now());
+        if self.stopping && last_moment.is_none() && matches!(next, Next::Wait) {
             // A request that had come is on its way by now; another one is not to follow.
             client.link.conn.retire();
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
             next = self.attempt(key, &mut client);
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
         }
+        self.count_requests();
         client.count_traffic(&self.desk.shared);
         match next {
             Next::Wait => {
                 client.link.rest(&mut self.pool);
-                let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
+                let deadline = last_moment.or_else(|| client.link.conn.deadline().map(|deadline| deadline.at));
                 let slot = &mut self.slots[key];
                 self.timers.set(key, deadline, &mut slot.armed);
                 slot.client = Some(client);
@@ -349,7 +336,17 @@ impl EventLoop {
         }
     }
 
-    /// Ends listening, and lets every connection that is here know; then sees to the deadline.
+    /// Ends listening, with those who have come so far.
+    fn close_doors(&mut self) {
+        if self.doors.are_closed() {
+            return;
+        }
+        let mut fresh = Vec::new();
+        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        fresh.into_iter().for_each(|client| self.welcome(client));
+    }
+
+    /// Lets every connection that is here know of the stop, and sees to its deadline.
     fn stop(&mut self) {
         if self.clock.now() >= self.desk.shared.cut_at() {
             self.desk.shared.cut();
@@ -357,9 +354,6 @@ impl EventLoop {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        let mut fresh = Vec::new();
-        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
-        fresh.into_iter().for_each(|client| self.welcome(client));
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {

@@ -7,7 +7,7 @@ use std::io;
 use cherrystone_core::gateway::{Peer, Port, answer};
 use cherrystone_core::{Env, Link, Violation};
 use cherrystone_threads::sockets::{PeerState, Stream};
-use cherrystone_threads::{Client, Clock, Count, Shared, refuse};
+use cherrystone_threads::{Client, Clock, Shared, pass, refuse};
 
 /// Octets that a handler may push before the client takes any.
 const HIGH_WATER: usize = 1 << 20;
@@ -45,6 +45,10 @@ impl Port for InlinePort<'_> {
         if self.link.pending() > HIGH_WATER { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
+    fn pass(&mut self, pieces: [&[u8]; 3]) -> io::Result<usize> {
+        pass(self.link, self.stream, &self.clock.env(&self.shared.settings.config), pieces)
+    }
+
     fn high_water(&self) -> usize {
         HIGH_WATER
     }
@@ -65,7 +69,6 @@ pub(crate) fn handle(client: &mut Client, clock: &Clock, shared: &Shared) {
     let Client { link, stream, peer, request, ongoing, .. } = client;
     let Some(request) = request else { return };
     request.is_due = false;
-    shared.stats.add(Count::Requests);
     let mut port = InlinePort { link, stream, clock, shared, peer };
     let answered = answer(&*shared.gateway, request.head.head(), &mut port, &mut request.intake, peer);
     *ongoing = request.conclude(answered, shared, peer);

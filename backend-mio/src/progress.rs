@@ -8,7 +8,7 @@ use std::task::Waker;
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
 use cherrystone_threads::sockets::PeerState;
-use cherrystone_threads::{Client, ConnectionWaker, Read, Written};
+use cherrystone_threads::{Client, ConnectionWaker, Count, Passed, Read, Written};
 use std::sync::Arc;
 
 use crate::event_loop::{EventLoop, Next};
@@ -34,7 +34,8 @@ impl EventLoop {
     pub(crate) fn progress(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
         client.link.wake(&mut self.pool);
         let before = client.link.conn.consumed();
-        let is_waiting = client.ongoing.is_none() && self.slots[key].readable;
+        let wants_input = client.ongoing.as_ref().is_none_or(|ongoing| ongoing.reads_input());
+        let is_waiting = wants_input && self.slots[key].readable;
         if is_waiting && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
             self.take_in(key, client)?;
         }
@@ -59,8 +60,18 @@ impl EventLoop {
         Ok(Next::Again)
     }
 
-    fn write(&self, client: &mut Client) -> io::Result<Written> {
+    fn write(&mut self, client: &mut Client) -> io::Result<Written> {
+        // Who has an answer finds it counted.
+        self.count_requests();
         client.write(&self.clock.env(&self.desk.shared.settings.config))
+    }
+
+    /// Counts what was handled here, many requests at once: other threads read the counters.
+    pub(crate) fn count_requests(&mut self) {
+        let handled = std::mem::take(&mut self.handled);
+        if handled > 0 {
+            self.desk.shared.stats.add_many(Count::Requests, handled);
+        }
     }
 
     /// One event of the protocol.
@@ -86,6 +97,10 @@ impl EventLoop {
             }
             Ok(Event::Data(data)) => {
                 if let Some(collecting) = request {
+                    if collecting.intake.is_empty() {
+                        let announced = link.conn.announced().unwrap_or(0);
+                        collecting.intake.expect(announced.min(shared.settings.inline_body as u64) as usize);
+                    }
                     collecting.intake.collect(data);
                     if collecting.intake.len() > shared.settings.inline_body {
                         collecting.is_due = true;
@@ -111,7 +126,7 @@ impl EventLoop {
                     return Ok(Some(Next::Drop));
                 }
                 client.end();
-                if client.write(&env)? == Written::Blocked {
+                if self.write(client)? == Written::Blocked {
                     return Ok(Some(Next::Wait));
                 }
             }
@@ -155,9 +170,10 @@ impl EventLoop {
 
     #[inline]
     fn handle(&mut self, client: &mut Client) {
-        if self.stopping {
+        if self.desk.shared.is_leaving() {
             client.link.conn.retire();
         }
+        self.handled += 1;
         inline::handle(client, &self.clock, &self.desk.shared);
         self.requests.extend(client.take_request());
     }
@@ -192,15 +208,26 @@ impl EventLoop {
 
     /// Goes on with an answer whose handler has returned, or with another protocol.
     fn go_on(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
-        let slot = &mut self.slots[key];
-        if slot.waits && !slot.woken {
+        if self.slots[key].waits && !self.slots[key].woken {
             return self.await_application(key, client);
+        }
+        if self.desk.shared.is_leaving() {
+            client.link.conn.retire();
+        }
+        self.count_requests();
+        let env = self.clock.env(&self.desk.shared.settings.config);
+        match client.pass(&env)? {
+            None => {}
+            Some(Passed::More) => return Ok(Some(Next::Again)),
+            Some(Passed::Blocked) => return Ok(Some(Next::Wait)),
+            Some(Passed::Finished) => {
+                self.conclude(client);
+                return Ok(None);
+            }
         }
         let Client { link, ongoing, .. } = client;
         let Some(more) = ongoing else { return Ok(None) };
-        if self.stopping {
-            link.conn.retire();
-        }
+        let slot = &mut self.slots[key];
         let waker = if more.needs_waker() {
             let inbox = &self.desk.inbox;
             let waker = slot.waker.get_or_insert_with(|| ConnectionWaker::new(Arc::clone(inbox), key));
@@ -210,15 +237,10 @@ impl EventLoop {
             Waker::noop().clone()
         };
         (slot.woken, slot.waits) = (false, false);
-        let env = self.clock.env(&self.desk.shared.settings.config);
         match more.advance(link, &env, MARK, &waker) {
-            Advance::Finished => {
-                *ongoing = None;
-                client.observe(&self.desk.shared);
-                self.requests.extend(client.take_request());
-            }
+            Advance::Finished => self.conclude(client),
             Advance::Room => {
-                if client.write(&env)? == Written::Blocked {
+                if self.write(client)? == Written::Blocked {
                     return Ok(Some(Next::Wait));
                 }
             }
@@ -235,6 +257,13 @@ impl EventLoop {
             }
         }
         Ok(None)
+    }
+
+    /// The answer under way has come to its end.
+    fn conclude(&mut self, client: &mut Client) {
+        client.ongoing = None;
+        client.observe(&self.desk.shared);
+        self.requests.extend(client.take_request());
     }
 
     /// Says what there is while the application has no more.

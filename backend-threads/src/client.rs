@@ -11,7 +11,9 @@ use cherrystone_core::{Cause, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
 use crate::guard::guarded;
-use crate::shared::Shared;
+use crate::observer::tell;
+use crate::proxy::{Header, Preface, ProxyError};
+use crate::shared::{LAST_MOMENT, Shared};
 use crate::sockets::{PeerAddr, Stream};
 use crate::stats::Count;
 
@@ -39,6 +41,8 @@ pub struct Client {
     ending: bool,
     /// Whether the peer takes nothing, so that what is on its way to it is not to occupy the kernel either.
     hopeless: bool,
+    /// The header of the PROXY protocol, as long as one is awaited.
+    pub(crate) preface: Option<Box<Preface>>,
     /// Whether the socket was given patience for reads of a worker that stays.
     pub(crate) patient: bool,
 }
@@ -107,8 +111,14 @@ impl Client {
             greedy: false,
             ending: false,
             hopeless: false,
+            preface: None,
             patient: false,
         }
+    }
+
+    /// Awaits a header of the PROXY protocol before anything else.
+    pub(crate) fn expect_proxy(&mut self) {
+        self.preface = Some(Box::default());
     }
 
     /// Whether a request waits for its handler.
@@ -126,11 +136,19 @@ impl Client {
         let size = room.len();
         match self.stream.try_recv(room) {
             Ok(0) => {
+                self.preface.as_mut().map_or(Ok(()), |preface| preface.end()).map_err(io::Error::other)?;
                 self.link.close().map_err(io::Error::other)?;
                 Ok(Read::End)
             }
             Ok(n) => {
-                self.link.received(n).map_err(io::Error::other)?;
+                let fresh = if self.preface.is_none() {
+                    n
+                } else {
+                    introduce(&mut self.preface, &mut self.peer, &mut room[..n]).map_err(io::Error::other)?
+                };
+                if fresh > 0 {
+                    self.link.received(fresh).map_err(io::Error::other)?;
+                }
                 self.greedy = n == size;
                 Ok(if self.greedy { Read::Some } else { Read::Last })
             }
@@ -145,6 +163,24 @@ impl Client {
     #[inline]
     pub fn is_overdue(&self, env: &Env<'_>) -> bool {
         self.link.conn.patience(env.now) == Some(Duration::ZERO)
+    }
+
+    /// Until when a stopping server waits though nothing has come: whoever has just connected, or was just answered, may have a request on
+    /// its way, which a close would cross. `None` if that is not to be expected, or if there is something else to wait for.
+    pub fn last_moment(&self, shared: &Shared, now: Instant) -> Option<Instant> {
+        if !shared.is_stopping() || !self.link.conn.is_idle() {
+            return None;
+        }
+        let deadline = self.link.conn.deadline()?;
+        let times = &shared.settings.config.timeouts;
+        let patience = match deadline.cause {
+            Cause::Head => times.head,
+            Cause::Idle => times.idle,
+            _ => return None,
+        };
+        let patience = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        let began = Instant::from_nanos(deadline.at.as_nanos().saturating_sub(patience));
+        Some(began + LAST_MOMENT).filter(|until| *until > now)
     }
 
     /// Writes what the socket takes of what is queued.
@@ -193,15 +229,16 @@ impl Client {
 
     /// Takes notice of a stage that has failed since the last call: counts it, and forgets what can no longer be answered.
     pub fn note_failure(&mut self, shared: &Shared) -> bool {
-        let failed = self.link.take_failure().is_some();
-        if failed {
+        let failure = self.link.take_failure();
+        if let Some(error) = failure {
             shared.stats.add(Count::StageFailures);
+            tell(shared, |observer| observer.unsecured(error, &self.peer));
             self.record(shared);
             self.request = None;
             let ongoing = self.ongoing.take();
             guarded(|| drop(ongoing));
         }
-        failed
+        failure.is_some()
     }
 
     /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.
@@ -268,6 +305,20 @@ impl Request {
         self.is_due = true;
         Ok(())
     }
+}
+
+/// Lets the header of a proxy say who the peer is, and moves what follows it to the front; says how much that is.
+#[cold]
+fn introduce(awaited: &mut Option<Box<Preface>>, peer: &mut Peer, octets: &mut [u8]) -> Result<usize, ProxyError> {
+    let Some(preface) = awaited else { return Ok(octets.len()) };
+    let taken = preface.take(octets)?;
+    let Some(header) = taken.header else { return Ok(0) };
+    *awaited = None;
+    if let Header::Client { source, destination } = header {
+        peer.spoken_for(source, destination);
+    }
+    octets.copy_within(taken.octets.., 0);
+    Ok(octets.len() - taken.octets)
 }
 
 /// Whether an error of a read or a write is one of the stage.

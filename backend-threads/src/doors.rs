@@ -19,7 +19,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::guard::guarded;
-use crate::observer::tell;
+use crate::observer::{tell, unproxied};
+use crate::proxy::ProxyError;
 use crate::shared::{Door, Shared};
 use crate::sockets::AcceptError;
 use crate::stats::Count;
@@ -35,7 +36,10 @@ pub struct Doors {
     doors: Vec<(Door, bool)>,
     first_token: usize,
     paused_until: Option<Instant>,
+    /// Whether somebody may still wait since something ran out.
+    short: bool,
     next: usize,
+    registry: Registry,
 }
 
 impl Doors {
@@ -49,7 +53,7 @@ impl Doors {
             registry.register(&mut SourceFd(&fd), Token(first_token + i), Interest::READABLE)?;
         }
         let doors = doors.into_iter().map(|door| (door, true)).collect();
-        Ok(Self { doors, first_token, paused_until: None, next: 0 })
+        Ok(Self { doors, first_token, paused_until: None, short: false, next: 0, registry: registry.try_clone()? })
     }
 
     /// Notes that a listener became ready; says whether the token is one.
@@ -77,6 +81,9 @@ impl Doors {
             // The doors take turns, so that none starves.
             let Some(i) = (0..self.doors.len()).map(|i| (self.next + i) % self.doors.len()).find(|i| self.doors[*i].1)
             else {
+                if std::mem::take(&mut self.short) {
+                    shared.end_shortage();
+                }
                 return;
             };
             self.next = i + 1;
@@ -87,6 +94,13 @@ impl Doors {
                     let Some(stage) = guarded(|| door.stages.as_ref().map(|stages| stages())) else { continue };
                     let mut client = Box::new(Client::new(&env, stream, stage, Arc::clone(&door.endpoint)));
                     shared.stats.add(Count::Accepted);
+                    if let Some(proxies) = &door.proxies {
+                        if !proxies.contains_peer(&client.peer.address) {
+                            unproxied(shared, &client.peer, ProxyError::NotTrusted);
+                            continue;
+                        }
+                        client.expect_proxy();
+                    }
                     tell(shared, |observer| observer.opened(&client.peer));
                     if shared.stats.read(Count::Open) >= shared.settings.max_connections as u64 {
                         shared.stats.add(Count::TurnedAway);
@@ -97,13 +111,21 @@ impl Doors {
                 }
                 Err(AcceptError::Next(_)) => {}
                 Err(AcceptError::WouldBlock | AcceptError::Closed | AcceptError::Fatal(_)) => *ready = false,
-                Err(AcceptError::Pause(_)) => {
+                Err(AcceptError::Pause(why)) => {
                     shared.stats.add(Count::Pauses);
+                    if !std::mem::replace(&mut self.short, true) {
+                        shared.begin_shortage(&why);
+                    }
                     self.paused_until = Some(clock.now() + PAUSE);
                     return;
                 }
             }
         }
+    }
+
+    /// Whether there is nothing to accept from any more.
+    pub fn are_closed(&self) -> bool {
+        self.doors.is_empty()
     }
 
     /// Takes in what the kernel has completed already, then ends listening.
@@ -116,6 +138,8 @@ impl Doors {
             self.accept(shared, clock, &mut welcome);
         }
         for (door, _) in self.doors.drain(..) {
+            // Another process may have the same socket, and this poller would go on hearing of it. Closing it does the rest.
+            let _ = self.registry.deregister(&mut SourceFd(&door.listener.as_fd().as_raw_fd()));
             door.listener.close();
         }
     }

@@ -15,6 +15,7 @@ use crate::client::{Client, is_stage_failure};
 use crate::clock::Clock;
 use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
+use crate::passing::Passed;
 use crate::port::BlockingPort;
 use crate::shared::Shared;
 use crate::stats::Count;
@@ -76,23 +77,32 @@ thread_local! {
 
 impl Job {
     /// Does what is to be done; for the threads of an [`Executor`].
-    pub fn run(mut self) {
+    pub fn run(self) {
         CLOCK.with_borrow_mut(|clock| {
             clock.tick();
-            let fate = match &self.task {
-                Task::Answer => {
-                    self.answer(clock);
-                    None
-                }
-                Task::Serve(_) => Some(self.serve(clock)),
-            };
-            self.client.count_traffic(&self.desk.shared);
-            match fate {
-                None | Some(Fate::Park) => self.back(),
-                Some(Fate::Requeue) => self.requeue(),
-                Some(Fate::Drop) => self.leave(),
+            let mut job = Some(self);
+            while let Some(again) = job {
+                job = again.turn(clock);
             }
         });
+    }
+
+    /// Does what is to be done, and gives the job back if that goes on here.
+    fn turn(mut self, clock: &mut Clock) -> Option<Self> {
+        let fate = match &self.task {
+            Task::Answer => {
+                self.answer(clock);
+                Fate::Park
+            }
+            Task::Serve(_) => self.serve(clock),
+        };
+        self.client.count_traffic(&self.desk.shared);
+        match fate {
+            Fate::Park => self.back(),
+            Fate::Requeue => return self.requeue(),
+            Fate::Drop => self.leave(),
+        }
+        None
     }
 
     fn back(self) {
@@ -103,17 +113,17 @@ impl Job {
         self.desk.inbox.send(Note::Back(self.token, self.client));
     }
 
-    /// Lets other jobs go first. A crew that takes no more leaves the connection to the loop, which has to know if it does not
-    /// wait for its application.
-    fn requeue(self) {
+    /// Lets other jobs go first. With a crew that does not take it, an answer under way waits in the loop, which never gives one up;
+    /// anything else goes on here, since the loop might have to refuse the next request.
+    fn requeue(self) -> Option<Self> {
         let (crew, inbox, token) = (Arc::clone(&self.desk.crew), Arc::clone(&self.desk.inbox), self.token);
-        let Err(rejected) = crew.try_submit(self) else { return };
-        let job = rejected.into_job();
-        let goes_on = job.client.ongoing.is_some();
-        job.back();
-        if goes_on {
-            inbox.send(Note::Wake(token));
+        let job = crew.requeue(self).err()?.into_job();
+        if job.client.ongoing.is_none() {
+            return Some(job);
         }
+        job.back();
+        inbox.send(Note::Wake(token));
+        None
     }
 
     fn leave(mut self) {
@@ -188,7 +198,7 @@ impl Job {
                 if link.resume().map_err(io::Error::other)? {
                     return Ok(None);
                 }
-                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_stopping();
+                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_leaving();
                 let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
                 port.drain()?;
                 if !stay {
@@ -247,12 +257,22 @@ impl Job {
     fn pull(&mut self, clock: &mut Clock) -> io::Result<Option<Fate>> {
         let Task::Serve(waker) = &self.task else { return Ok(None) };
         let shared = &self.desk.shared;
-        let Client { link, stream, ongoing, .. } = &mut *self.client;
-        while let Some(more) = ongoing {
-            if shared.is_stopping() {
-                link.conn.retire();
+        while self.client.ongoing.is_some() {
+            if shared.is_leaving() {
+                self.client.link.conn.retire();
             }
-            let advance = more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker());
+            let passed = self.client.pass(&clock.env(&shared.settings.config))?;
+            let Client { link, stream, ongoing, .. } = &mut *self.client;
+            let Some(more) = ongoing else { break };
+            let advance = match passed {
+                None => more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker()),
+                Some(Passed::Finished) => Advance::Finished,
+                Some(Passed::More) => Advance::Room,
+                Some(Passed::Blocked) => {
+                    BlockingPort::new(link, stream, clock, shared).await_room()?;
+                    Advance::Room
+                }
+            };
             match advance {
                 Advance::Finished => {
                     *ongoing = None;

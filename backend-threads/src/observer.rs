@@ -8,14 +8,16 @@
 //! 2. An observer runs on threads of the server and must not block; one that panics loses what it was to be told, and no more.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cherrystone_core::gateway::{Answered, Failure, Peer};
-use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, Status, Violation};
+use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, StageError, Status, Violation};
 
 use crate::client::{Client, Request};
 use crate::clock::Clock;
+use crate::proxy::ProxyError;
 use crate::shared::Shared;
 use crate::stats::Count;
 
@@ -41,6 +43,11 @@ pub trait Observer: Send + Sync {
         None
     }
 
+    /// TLS came to nothing: the client speaks none, or another kind, or trusts nobody here, or sent what is damaged.
+    fn unsecured(&self, error: StageError, peer: &Peer) {
+        let _ = (error, peer);
+    }
+
     /// A handler gave up.
     fn failed(&self, head: Head<'_>, failure: &Failure, peer: &Peer) {
         let _ = (head, failure, peer);
@@ -56,10 +63,24 @@ pub trait Observer: Send + Sync {
         let _ = peer;
     }
 
+    /// A connection is not served: it does not come from a trusted proxy, or without a valid header of the PROXY protocol.
+    fn unproxied(&self, peer: &Peer, why: ProxyError) {
+        let _ = (peer, why);
+    }
+
     /// A connection is over; `late` is the wait that ended it, if one did.
     fn closed(&self, peer: &Peer, late: Option<Cause>) {
         let _ = (peer, late);
     }
+
+    /// Accepting pauses, since the system has run out of something, descriptors as a rule. Clients wait in the kernel meanwhile. Told once,
+    /// however often it is tried again.
+    fn accepting_paused(&self, why: &io::Error) {
+        let _ = why;
+    }
+
+    /// Everybody who waited has been accepted.
+    fn accepting_resumed(&self) {}
 
     /// The server has stopped: nothing follows but what handlers cause that did not come back in time.
     fn stopped(&self) {}
@@ -167,6 +188,9 @@ impl Client {
     pub fn finish(mut self, shared: &Shared) {
         self.count_traffic(shared);
         self.record(shared);
+        if let Some(why) = self.preface.as_ref().and_then(|preface| preface.failure) {
+            unproxied(shared, &self.peer, why);
+        }
         let late = self.link.conn.expired();
         if let Some(cause) = late {
             shared.stats.add(cause.into());
@@ -250,6 +274,13 @@ pub fn refuse(link: &mut Link, peer: &Peer, shared: &Shared, env: &Env<'_>, viol
     if !said {
         link.conn.refuse(env, violation, &mut link.tx);
     }
+}
+
+/// Takes note of a connection that is not served for want of a proxy.
+#[cold]
+pub(crate) fn unproxied(shared: &Shared, peer: &Peer, why: ProxyError) {
+    shared.stats.add(Count::ProxyRefusals);
+    tell(shared, |observer| observer.unproxied(peer, why));
 }
 
 /// Tells the observer, if there is one. Its panics end here.

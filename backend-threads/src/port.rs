@@ -12,13 +12,16 @@ use cherrystone_core::{Cause, Env, Instant, Link, Violation};
 use crate::client::{Request, stalled};
 use crate::clock::{Clock, system_instant};
 use crate::observer::refuse;
+use crate::passing::pass;
 use crate::shared::Shared;
-use crate::sockets::{PeerState, Stream};
+use crate::sockets::{Interest, PeerState, Stream, wait};
 
 /// How long a wait lasts before the port looks whether the server is being cut off.
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// How much a read has room for.
 const READ: usize = 16 << 10;
+/// How much it has once one filled its room.
+const READ_MORE: usize = 64 << 10;
 
 /// What a port waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct BlockingPort<'p> {
     clock: &'p mut Clock,
     shared: &'p Shared,
     peer: Option<&'p Peer>,
+    /// Room for the next read.
+    room: usize,
 }
 
 impl core::fmt::Debug for BlockingPort<'_> {
@@ -45,7 +50,7 @@ impl core::fmt::Debug for BlockingPort<'_> {
 impl<'p> BlockingPort<'p> {
     /// A port over the parts of a client.
     pub fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
-        Self { link, stream, clock, shared, peer: None }
+        Self { link, stream, clock, shared, peer: None, room: READ }
     }
 
     /// Names the client, so that violations that a handler comes upon are observed.
@@ -88,10 +93,29 @@ impl<'p> BlockingPort<'p> {
         Ok(true)
     }
 
+    /// Waits until the socket takes something, or it is time to look up.
+    ///
+    /// # Errors
+    /// The server is being cut off, or the connection is lost.
+    pub(crate) fn await_room(&mut self) -> io::Result<()> {
+        self.go_on()?;
+        match wait(self.stream, Interest::Writable, self.wait_ends(Side::Sending)) {
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+            _ => {}
+        }
+        self.clock.tick();
+        Ok(())
+    }
+
     fn receive(&mut self, until: std::time::Instant) -> io::Result<()> {
-        match self.stream.recv(self.link.spare(READ), until) {
+        match self.stream.recv(self.link.spare(self.room), until) {
             Ok(0) => self.link.close().map_err(io::Error::other)?,
-            Ok(n) => self.link.received(n).map_err(io::Error::other)?,
+            Ok(n) => {
+                if n >= self.room {
+                    self.room = READ_MORE;
+                }
+                self.link.received(n).map_err(io::Error::other)?;
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
@@ -104,7 +128,7 @@ impl Port for BlockingPort<'_> {
     fn parts(&mut self) -> (&mut Link, Env<'_>) {
         // A handler may have taken its time.
         self.clock.tick();
-        if self.shared.is_stopping() {
+        if self.shared.is_leaving() {
             self.link.conn.retire();
         }
         (self.link, self.clock.env(&self.shared.settings.config))
@@ -137,6 +161,12 @@ impl Port for BlockingPort<'_> {
             self.link.sent(&env, sent).map_err(stalled)?;
         }
         Ok(())
+    }
+
+    fn pass(&mut self, pieces: [&[u8]; 3]) -> io::Result<usize> {
+        self.go_on()?;
+        let env = self.clock.env(&self.shared.settings.config);
+        pass(self.link, self.stream, &env, pieces)
     }
 
     fn refuse(&mut self, why: Violation) {

@@ -55,7 +55,19 @@ pub struct Stopped {
 /// # Errors
 /// No thread or descriptor is left.
 pub fn start(doors: Vec<Door>, gateway: Arc<dyn Gateway>, settings: Settings) -> io::Result<Running> {
-    let crew = crew(&settings)?;
+    start_on(crew(&settings)?, doors, gateway, settings)
+}
+
+/// The same with workers of somebody else.
+///
+/// # Errors
+/// No thread or descriptor is left.
+pub fn start_on(
+    crew: Arc<dyn Executor<Job>>,
+    doors: Vec<Door>,
+    gateway: Arc<dyn Gateway>,
+    settings: Settings,
+) -> io::Result<Running> {
     let shared = Shared::new(gateway, settings);
     let poll = Poll::new()?;
     let inbox = Parker::inbox(&poll)?;
@@ -75,6 +87,7 @@ pub fn crew(settings: &Settings) -> io::Result<Arc<dyn Executor<Job>>> {
         min: settings.min_threads,
         max: Some(settings.max_threads),
         queue: settings.queue,
+        delay: settings.growth_delay,
         ..workers::Settings::default()
     };
     Ok(Arc::new(Workers::start(wanted, Job::run)?))
@@ -134,6 +147,11 @@ impl Running {
         self.shared.stop(Clock::new().now() + within);
     }
 
+    /// Ends listening, and lets every connection have one more answer, when it asks: a stop to come will find fewer of them.
+    pub fn leave(&self) {
+        self.shared.leave();
+    }
+
     /// Cuts at once what a stop under way would wait for.
     pub fn cut(&self) {
         self.request_stop(Duration::ZERO);
@@ -142,6 +160,16 @@ impl Running {
     /// The counters now.
     pub fn stats(&self) -> Snapshot {
         self.shared.stats.snapshot()
+    }
+
+    /// Starts up to `n` workers more, not beyond the largest number, and says how many. They leave again when they stay idle.
+    pub fn grow(&self, n: usize) -> usize {
+        self.crew.grow(n)
+    }
+
+    /// Sends up to `n` workers away, not below the smallest number, and says how many; busy ones leave when they have nothing to do.
+    pub fn shrink(&self, n: usize) -> usize {
+        self.crew.shrink(n)
     }
 
     /// Threads and queue now.

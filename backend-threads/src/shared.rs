@@ -3,7 +3,7 @@
 //! [`Shared`]: the gateway, the [`Settings`], the [`Stats`], and how far the server is from its end. Threads wait in their own
 //! loops and are told through their [`Inbox`](crate::Inbox).
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use cherrystone_core::{Config, Instant, Stage};
 use crate::guard::guarded;
 use crate::inbox::Inbox;
 use crate::observer::{Observer, tell};
-use crate::sockets::Listener;
+use crate::sockets::{Listener, Networks};
 use crate::stats::Stats;
 
 /// Makes a stage for each connection of a secured door.
@@ -28,6 +28,8 @@ pub struct Door {
     pub endpoint: Arc<Endpoint>,
     /// What stands between them and the protocol.
     pub stages: Option<Stages>,
+    /// The proxies that all of them have to come from, with a header of the PROXY protocol.
+    pub proxies: Option<Arc<Networks>>,
 }
 
 impl std::fmt::Debug for Door {
@@ -46,6 +48,9 @@ pub struct Settings {
     pub min_threads: usize,
     /// Worker threads at most; default 100.
     pub max_threads: usize,
+    /// How long a request may wait before another worker is started for it, if there may be one; default 0. Workers that cannot run
+    /// at the same time, such as those of an interpreter with one lock, are better not more than needed.
+    pub growth_delay: Duration,
     /// Requests that may wait for a worker; default 1,024. Beyond it: 503.
     pub queue: usize,
     /// Connections at most; default 10,000. Beyond it: 503, and beyond a quarter more the kernel's backlog.
@@ -64,6 +69,7 @@ impl Default for Settings {
             config: Config::default(),
             min_threads: 10,
             max_threads: 100,
+            growth_delay: Duration::ZERO,
             queue: 1024,
             max_connections: 10_000,
             loops: 1,
@@ -87,6 +93,8 @@ pub struct Shared {
     /// When what is still under way is cut, in nanoseconds of the clock.
     cut_at: AtomicU64,
     inboxes: Mutex<Vec<Arc<Inbox>>>,
+    /// Loops that have run out of something that accepting needs.
+    short_loops: AtomicUsize,
 }
 
 impl std::fmt::Debug for Shared {
@@ -96,11 +104,15 @@ impl std::fmt::Debug for Shared {
 }
 
 const SERVING: u8 = 0;
-const STOPPING: u8 = 1;
-const CUTTING: u8 = 2;
+const LEAVING: u8 = 1;
+const STOPPING: u8 = 2;
+const CUTTING: u8 = 3;
 
 /// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
 pub const FAILED_LINGER: Duration = Duration::from_secs(2);
+
+/// How long after its connecting, or after its last answer, a client of a stopping server may still ask.
+pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(200);
 
 /// How long a connection that is closed by a stopping server may go on listening.
 pub const LAST_LINGER: Duration = Duration::from_millis(300);
@@ -117,6 +129,7 @@ impl Shared {
             phase: AtomicU8::new(SERVING),
             cut_at: AtomicU64::new(u64::MAX),
             inboxes: Mutex::default(),
+            short_loops: AtomicUsize::new(0),
         })
     }
 
@@ -125,16 +138,27 @@ impl Shared {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).push(inbox);
     }
 
+    /// Whether no connection is taken any more, and each gets one more answer at most.
+    #[inline]
+    pub fn is_leaving(&self) -> bool {
+        self.phase.load(Ordering::Acquire) >= LEAVING
+    }
+
     /// Whether the server is to end: no new connections, no further request on those there are.
     #[inline]
     pub fn is_stopping(&self) -> bool {
-        self.phase.load(Ordering::Acquire) != SERVING
+        self.phase.load(Ordering::Acquire) >= STOPPING
     }
 
     /// Whether everything under way is to be cut.
     #[inline]
     pub fn is_cutting(&self) -> bool {
         self.phase.load(Ordering::Acquire) == CUTTING
+    }
+
+    /// Takes no new connections, and gives each of the others one more answer at most, when it asks.
+    pub fn leave(&self) {
+        self.enter(LEAVING);
     }
 
     /// Ends serving: what is under way may take until `cut_at`, which the loops see to. Repeated, it can only bring the end nearer.
@@ -148,8 +172,21 @@ impl Shared {
         self.enter(CUTTING);
     }
 
-    /// Lets the observer know that nothing follows.
-    pub(crate) fn conclude(&self) {
+    /// Takes note that a loop cannot accept, or that it can again; the observer learns of the first and of the last one.
+    pub(crate) fn begin_shortage(&self, why: &std::io::Error) {
+        if self.short_loops.fetch_add(1, Ordering::AcqRel) == 0 {
+            tell(self, |observer| observer.accepting_paused(why));
+        }
+    }
+
+    pub(crate) fn end_shortage(&self) {
+        if self.short_loops.fetch_sub(1, Ordering::AcqRel) == 1 {
+            tell(self, |observer| observer.accepting_resumed());
+        }
+    }
+
+    /// Lets the observer know that nothing follows. Whoever ends the last loop calls it.
+    pub fn conclude(&self) {
         tell(self, |observer| observer.stopped());
     }
 

@@ -104,6 +104,8 @@ counters! {
     Pauses pauses;
     /// TLS sessions that failed.
     StageFailures stage_failures;
+    /// Connections that were not served because they did not come from a trusted proxy, or without a valid header of the PROXY protocol.
+    ProxyRefusals proxy_refusals;
     /// Connections with something under way that a stop cut at its deadline.
     Cut cut;
 }

@@ -126,6 +126,29 @@ fn a_burst_grows_the_pool_and_quiet_shrinks_it_never_below_the_minimum() {
 }
 
 #[test]
+fn a_pool_that_takes_its_time_grows_for_jobs_that_are_stuck_alone() {
+    let mut settings = settings("delay", 1, 8, 100);
+    (settings.delay, settings.idle) = (Duration::from_millis(500), Duration::from_millis(20));
+    let workers = start(settings);
+    // Each job is short: however many come, one worker is enough, and one watches.
+    let (done, results) = channel();
+    let mut on = HashSet::new();
+    for _ in 0..60 {
+        for _ in 0..20 {
+            let done = done.clone();
+            workers.try_submit(Box::new(move || done.send(thread::current().id()).unwrap())).unwrap();
+        }
+        on.extend((0..20).map(|_| results.recv().unwrap()));
+        assert!(workers.threads() <= 2);
+    }
+    assert_eq!(on.len(), 1);
+    until("nobody watches any more", || workers.counts().threads == 1 && threads("delay").len() == 1);
+    // These wait for each other: the last can only be running when all of them have a worker.
+    drop(occupy(&workers, 8));
+    until("quiet", || workers.threads() == 1);
+}
+
+#[test]
 fn a_full_pool_refuses_at_once() {
     let workers = start(settings("full", 1, 1, 1));
     let hold = occupy(&workers, 1);
@@ -139,6 +162,25 @@ fn a_full_pool_refuses_at_once() {
     drop(hold);
     until("idle", || workers.idle() == 1);
     workers.try_submit(Box::new(|| {})).unwrap();
+}
+
+#[test]
+fn a_job_that_makes_room_goes_behind_a_full_queue() {
+    let workers = Arc::new(start(settings("requeue", 1, 1, 1)));
+    let (order, ran) = channel();
+    let report = |name: &'static str| -> Job {
+        let order = order.clone();
+        Box::new(move || order.send(name).unwrap())
+    };
+    let hold = occupy(&workers, 1);
+    workers.try_submit(report("waiting")).unwrap();
+    assert!(matches!(workers.try_submit(report("too much")), Err(Rejected::Full(_))));
+    Executor::requeue(&*workers, report("again")).unwrap();
+    assert_eq!(workers.queued(), 2);
+    drop(hold);
+    assert_eq!([ran.recv().unwrap(), ran.recv().unwrap()], ["waiting", "again"]);
+    assert!(workers.stop(soon()).is_clean());
+    assert!(matches!(Executor::requeue(&*workers, report("late")), Err(Rejected::Stopped(_))));
 }
 
 #[test]

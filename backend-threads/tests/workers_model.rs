@@ -9,7 +9,7 @@ mod model;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{Rejected, Settings, Workers};
+use model::{Executor, Rejected, Settings, Workers};
 use shuttle::sync::mpsc::{Receiver, channel};
 use shuttle::sync::{Barrier, Mutex};
 use shuttle::thread;
@@ -92,6 +92,36 @@ fn every_job_runs_once_while_the_pool_grows_and_shrinks() {
         for submitter in submitters {
             submitter.join().unwrap();
         }
+        in_bounds(&workers, 1, 3);
+        assert!(stop(&workers).is_empty());
+    });
+}
+
+#[test]
+fn a_pool_that_takes_its_time_loses_no_job_and_keeps_its_bounds() {
+    explore(|| {
+        let mut settings = settings(1, 3, 4);
+        settings.delay = Duration::from_millis(5);
+        // The first two jobs go on together: without growth they would never end.
+        let together = Barrier::new(2);
+        let (done, results) = channel();
+        let done = Mutex::new(done);
+        let work = move |n: u32| {
+            if n < 2 {
+                together.wait();
+            }
+            done.lock().unwrap().send(n).unwrap();
+        };
+        let workers = Arc::new(Workers::start(settings, work).unwrap());
+        let other = Arc::clone(&workers);
+        let submitter = thread::spawn(move || submit_all(&other, 0..2));
+        submit_all(&workers, 2..4);
+        workers.shrink(2);
+        in_bounds(&workers, 1, 3);
+        submitter.join().unwrap();
+        let mut ran: Vec<u32> = (0..4).map(|_| results.recv().unwrap()).collect();
+        ran.sort_unstable();
+        assert_eq!(ran, [0, 1, 2, 3]);
         in_bounds(&workers, 1, 3);
         assert!(stop(&workers).is_empty());
     });
@@ -186,6 +216,34 @@ fn two_that_shrink_at_once_leave_the_minimum() {
             results.recv().unwrap();
         }
         assert!(stop(&workers).is_empty());
+    });
+}
+
+#[test]
+fn a_job_that_makes_room_runs_again_or_comes_back() {
+    explore(|| {
+        let own: Arc<Mutex<Option<Arc<Workers<u32>>>>> = Arc::default();
+        let (done, results) = channel();
+        let (handle, done) = (Arc::clone(&own), Mutex::new(done));
+        // Each job makes room once before it is done.
+        let work = move |n: u32| {
+            let workers = handle.lock().unwrap().clone().unwrap();
+            let rejected = if n < 10 { Executor::requeue(&*workers, n + 10).err() } else { Some(Rejected::Full(n)) };
+            if let Some(rejected) = rejected {
+                done.lock().unwrap().send(rejected.into_job() % 10).unwrap();
+            }
+        };
+        let workers = Arc::new(Workers::start(settings(1, 2, 1), work).unwrap());
+        *own.lock().unwrap() = Some(Arc::clone(&workers));
+        let taken: Vec<u32> = (0..2).filter(|job| workers.try_submit(*job).is_ok()).collect();
+        let other = Arc::clone(&workers);
+        let stopper = thread::spawn(move || stop(&other));
+        let mut seen: Vec<u32> = stop(&workers).into_iter().map(|job| job % 10).collect();
+        seen.extend(stopper.join().unwrap().into_iter().map(|job| job % 10));
+        seen.extend((seen.len()..taken.len()).map(|_| results.recv().unwrap()));
+        seen.sort_unstable();
+        assert_eq!(seen, taken);
+        own.lock().unwrap().take();
     });
 }
 

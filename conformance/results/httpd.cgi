@@ -24,7 +24,8 @@ if ($path eq '/chunked') {
     exit;
 }
 status($1) if $path =~ m{^/status/(\d\d\d)$};
-status(404);
+print "Status: 404 Not Found\r\n";
+answer('not found');
 
 sub answer {
     my ($text) = @_;

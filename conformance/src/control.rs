@@ -158,6 +158,9 @@ fn probe(connect: &dyn Connect, setting: &Setting, fixture: Fixture) -> Presence
     let (route, host) = (addressing.route(fixture), addressing.authority());
     let request = match fixture {
         Fixture::Echo => format!("POST {route} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\nhello"),
+        Fixture::Trailers => format!(
+            "POST {route} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Probe: pip\r\n\r\n"
+        ),
         Fixture::Upgrade => {
             format!("GET {route} HTTP/1.1\r\nHost: {host}\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
         }
@@ -182,6 +185,7 @@ fn probe(connect: &dyn Connect, setting: &Setting, fixture: Fixture) -> Presence
     let dump = format!("GET {route} HTTP/1.");
     let fits = match fixture {
         Fixture::Inspect => answer.content.starts_with(dump.as_bytes()),
+        Fixture::Trailers => answer.content.ends_with(b"\ntrailer x-probe: pip\n"),
         _ => content.is_none_or(|content| answer.content == content),
     };
     if fits {

@@ -44,6 +44,7 @@ impl RecvBuf {
     /// Room for at least `min` more bytes, to read into; follow with [`filled`](Self::filled).
     ///
     /// What the room contains is unspecified. Moves unread bytes to the front before it grows the storage.
+    #[inline]
     pub fn spare(&mut self, min: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < min {
             self.make_room(min);
@@ -64,11 +65,13 @@ impl RecvBuf {
 
     /// Takes the first `n` bytes of the room given by [`spare`](Self::spare) as received; at most the room's length
     /// counts.
+    #[inline]
     pub fn filled(&mut self, n: usize) {
         self.end = self.end.saturating_add(n).min(self.bytes.len());
     }
 
     /// Appends a copy of `data`.
+    #[inline]
     pub fn push(&mut self, data: &[u8]) {
         self.spare(data.len())[..data.len()].copy_from_slice(data);
         self.filled(data.len());
@@ -80,21 +83,25 @@ impl RecvBuf {
     }
 
     /// Whether the peer has ended its side.
+    #[inline]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// What has arrived and was not consumed.
+    #[inline]
     pub fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
     /// Whether nothing is unread.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// Drops the first `n` unread bytes, or all if there are fewer.
+    #[inline]
     pub fn consume(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.end);
         if self.start == self.end {
@@ -110,14 +117,15 @@ impl RecvBuf {
 
     /// Consumes the first `n` unread bytes and returns them together with the index; the storage stays untouched
     /// until the next `spare` or `push`.
+    #[inline]
     pub(crate) fn split_off(&mut self, n: usize) -> (&[u8], &Index) {
         let start = self.start;
-        let n = n.min(self.end - start);
         self.consume(n);
-        (&self.bytes[start..start + n], &self.index)
+        (self.bytes.get(start..start + n).unwrap_or_default(), &self.index)
     }
 
     /// Unread bytes beside the index, which is about to be written.
+    #[inline]
     pub(crate) fn parts(&mut self) -> (&[u8], &mut Index) {
         (&self.bytes[self.start..self.end], &mut self.index)
     }
@@ -145,11 +153,13 @@ pub struct SendBuf {
 
 impl SendBuf {
     /// What is to be sent, in order.
+    #[inline]
     pub fn unsent(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
     /// Drops the first `n` unsent bytes, or all if there are fewer.
+    #[inline]
     pub fn advance(&mut self, n: usize) {
         self.start = self.start.saturating_add(n);
         if self.start >= self.bytes.len() {
@@ -159,6 +169,7 @@ impl SendBuf {
     }
 
     /// How many bytes are unsent.
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
@@ -169,9 +180,27 @@ impl SendBuf {
     }
 
     /// Appends a copy of `data`.
+    #[inline]
     pub fn put(&mut self, data: &[u8]) {
         self.reclaim(data.len());
         self.bytes.extend_from_slice(data);
+    }
+
+    /// Appends what `write` puts into room of `most` bytes, as many as it says.
+    ///
+    /// # Errors
+    /// Those of `write`; nothing is appended then.
+    pub(crate) fn put_with<E>(
+        &mut self,
+        most: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.reclaim(most);
+        let end = self.bytes.len();
+        self.bytes.resize(end + most, 0);
+        let written = write(&mut self.bytes[end..]).map(|n| n.min(most));
+        self.bytes.truncate(end + written.as_ref().map_or(0, |n| *n));
+        written
     }
 
     /// Bytes of storage held, used or not.
@@ -180,6 +209,7 @@ impl SendBuf {
     }
 
     /// Moves the unsent bytes to the front when that saves growing.
+    #[inline]
     fn reclaim(&mut self, more: usize) {
         if self.start > 0 && self.bytes.capacity() - self.bytes.len() < more {
             self.bytes.drain(..self.start);
@@ -188,6 +218,7 @@ impl SendBuf {
     }
 
     /// The storage behind the unsent bytes, to be appended to; an encoder that fails truncates back to its length.
+    #[inline]
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         self.reclaim(512);
         &mut self.bytes

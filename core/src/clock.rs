@@ -52,7 +52,7 @@ impl Add<Duration> for Instant {
 
 /// The nanoseconds of `span`, saturating: 584 years are for ever.
 pub(crate) fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    span.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(span.subsec_nanos()))
 }
 
 /// The text of a `Date` field in IMF-fixdate form (RFC 9110, 5.6.7), always 29 octets; kept as a whole field line.

@@ -99,7 +99,8 @@ pub struct Timeouts {
     pub body: Pace,
     /// How slowly answers may be taken: default 60 s and 512 octets a second, then a cut.
     pub send: Pace,
-    /// How long a closing connection listens, so that the peer can read the last answer: default 30 s.
+    /// How long a closing connection listens to a peer that goes on sending, so that it can read the last answer: default 30 s. To one that
+    /// is silent, 5 s at most.
     pub linger: Duration,
 }
 

@@ -23,10 +23,8 @@
 //!    said and not sealed is not sent, and the conversation is over: `poll` leads to `Closed`.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use crate::head::Index;
-use crate::{Connection, Env, PeerFacts, RecvBuf, SendBuf, Stage, StageError, Stalled};
+use crate::{Connection, Env, PeerFacts, Pool, RecvBuf, SendBuf, Stage, StageError, Stalled};
 
 /// A connection with its buffers and, perhaps, a stage. The parts are public: a driver may use them directly.
 #[derive(Debug)]
@@ -179,6 +177,16 @@ impl Link {
         self.conn.sent(env, n, left)
     }
 
+    /// The socket took `n` bytes of content that went past the link's buffers, and `left` that were offered are not sent; only
+    /// without a stage.
+    ///
+    /// # Errors
+    /// As for [`sent`](Self::sent).
+    pub fn passed(&mut self, env: &Env<'_>, n: usize, left: usize) -> Result<(), Stalled> {
+        self.traffic.sent += n as u64;
+        self.conn.sent(env, n, left)
+    }
+
     /// What passed since the last call.
     pub fn take_traffic(&mut self) -> Traffic {
         core::mem::take(&mut self.traffic)
@@ -276,48 +284,6 @@ impl Secure {
     }
 }
 
-/// Storage that idle links gave back, for those that wake up. One for each thread that drives links.
-#[derive(Debug, Default)]
-pub struct Pool {
-    receive: Vec<(Vec<u8>, Index)>,
-    send: Vec<Vec<u8>>,
-}
-
-impl Pool {
-    /// Buffers of each kind that are kept.
-    const KEPT: usize = 256;
-    /// Octets beyond which a buffer is freed and not kept.
-    const LARGE: usize = 128 << 10;
-
-    fn keep(&mut self, rx: &mut RecvBuf, tx: &mut SendBuf) {
-        if let Some((bytes, index)) = rx.take_storage()
-            && self.receive.len() < Self::KEPT
-            && bytes.capacity() <= Self::LARGE
-        {
-            self.receive.push((bytes, index));
-        }
-        if let Some(bytes) = tx.take_storage()
-            && self.send.len() < Self::KEPT
-            && bytes.capacity() <= Self::LARGE
-        {
-            self.send.push(bytes);
-        }
-    }
-
-    fn lend(&mut self, rx: &mut RecvBuf, tx: &mut SendBuf) {
-        if rx.capacity() == 0
-            && let Some((bytes, index)) = self.receive.pop()
-        {
-            rx.set_storage(bytes, index);
-        }
-        if tx.capacity() == 0
-            && let Some(bytes) = self.send.pop()
-        {
-            tx.set_storage(bytes);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,7 +347,7 @@ mod tests {
         let mut link = Link::new(&env, Some(Box::new(Fragile)));
         link.tx.put(&[b'x'; 50]);
         link.farewell();
-        let mut sent = Vec::new();
+        let mut sent = alloc::vec::Vec::new();
         while let Ok(out) = link.outgoing()
             && !out.is_empty()
             && sent.len() < 100

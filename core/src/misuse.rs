@@ -43,4 +43,7 @@ pub enum Misuse {
     /// A status code outside 200 to 599, or outside 102 to 199 for an interim answer.
     #[error("the status code is out of range")]
     Status,
+    /// A reason phrase with control characters (RFC 9112, 4).
+    #[error("the reason phrase is malformed")]
+    Reason,
 }

@@ -8,10 +8,14 @@
 
 const TOKEN: u8 = 1;
 const VALUE: u8 = 2;
-const TARGET: u8 = 4;
+/// May stand in a request target.
+pub(crate) const TARGET: u8 = 4;
 const HOST: u8 = 8;
-const DIGIT: u8 = 16;
-const QUOTED: u8 = 32;
+const QUOTED: u8 = 16;
+/// Is no `%`.
+pub(crate) const UNESCAPED: u8 = 32;
+/// Is no `?`.
+pub(crate) const UNASKED: u8 = 64;
 
 /// One byte of class flags for each octet.
 static CLASSES: [u8; 256] = classes();
@@ -39,11 +43,28 @@ const fn classes() -> [u8; 256] {
         if b.is_ascii_alphanumeric() || is_one_of(b, b"-._~!$&'()*+;=%") {
             flags |= HOST;
         }
-        if b.is_ascii_digit() {
-            flags |= DIGIT;
+        if b != b'%' {
+            flags |= UNESCAPED;
+        }
+        if b != b'?' {
+            flags |= UNASKED;
         }
         table[i] = flags;
         i += 1;
+    }
+    table
+}
+
+/// The value of each octet as a hexadecimal digit, 255 for what is none.
+static DIGITS: [u8; 256] = digits();
+
+const fn digits() -> [u8; 256] {
+    let mut table = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        table[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
     }
     table
 }
@@ -59,8 +80,26 @@ const fn is_one_of(b: u8, set: &[u8]) -> bool {
     false
 }
 
+/// The classes that all of these octets are in, found with one look at each.
+#[inline]
+pub(crate) fn common(bytes: &[u8]) -> u8 {
+    let add = |common, &b: &u8| common & CLASSES[usize::from(b)];
+    // By eight, there is a third less to do.
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let common = eights.iter().fold(u8::MAX, |common, eight| eight.iter().fold(common, add));
+    rest.iter().fold(common, add)
+}
+
 fn all(bytes: &[u8], class: u8) -> bool {
-    bytes.iter().fold(class, |seen, &b| seen & CLASSES[usize::from(b)]) != 0
+    common(bytes) & class != 0
+}
+
+/// Whether `bytes`, which have no control characters, are this name of letters, digits and hyphens, whatever their case.
+#[inline]
+pub(crate) fn is_name<const N: usize>(bytes: &[u8], name: &[u8; N]) -> bool {
+    // Nearly all write a name as the standards do. This bit makes letters small; beside them it changes control characters alone into
+    // something that names have.
+    bytes.len() == N && (bytes == name || bytes.iter().zip(name).all(|(&b, &n)| b | 0x20 == n | 0x20))
 }
 
 /// A `tchar`.
@@ -78,11 +117,6 @@ pub(crate) fn is_value(bytes: &[u8]) -> bool {
     all(bytes, VALUE)
 }
 
-/// Octets that a request target may have.
-pub(crate) fn is_target(bytes: &[u8]) -> bool {
-    all(bytes, TARGET)
-}
-
 /// Octets between the quotes of a quoted string, less backslash.
 pub(crate) fn is_quoted(b: u8) -> bool {
     CLASSES[usize::from(b)] & QUOTED != 0
@@ -91,6 +125,13 @@ pub(crate) fn is_quoted(b: u8) -> bool {
 /// A field value octet.
 pub(crate) fn is_value_octet(b: u8) -> bool {
     CLASSES[usize::from(b)] & VALUE != 0
+}
+
+/// The value of a hexadecimal digit.
+#[inline]
+pub(crate) fn hex(b: u8) -> Option<u8> {
+    let digit = DIGITS[usize::from(b)];
+    (digit < 16).then_some(digit)
 }
 
 /// `bytes` without SP and HTAB at both ends.
@@ -111,14 +152,13 @@ pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A decimal number of at most 19 digits that are not leading zeros; `None` for anything else.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !all(digits, DIGIT) {
+    if digits.is_empty() {
         return None;
     }
-    let mut value: u64 = 0;
-    for &b in digits {
-        value = value.checked_mul(10)?.checked_add(u64::from(b - b'0'))?;
-    }
-    Some(value)
+    digits.iter().try_fold(0, |value: u64, &b| {
+        let digit = b.checked_sub(b'0').filter(|&digit| digit < 10)?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 /// Whether every `%` is followed by two hexadecimal digits.
@@ -134,17 +174,30 @@ pub(crate) fn percents_are_pairs(bytes: &[u8]) -> bool {
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2; RFC 3986, 3.2.2): a name, an IPv4 address or a bracketed IPv6 one.
+#[inline]
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+    // Nearly all of them are a name alone.
+    let plain = common(bytes) & (HOST | UNESCAPED) == HOST | UNESCAPED;
+    !bytes.is_empty() && (plain || is_any_authority(bytes))
+}
+
+fn is_any_authority(bytes: &[u8]) -> bool {
     match bytes {
         [b'[', rest @ ..] => memchr::memchr(b']', rest).is_some_and(|end| {
             is_ip_literal(&rest[..end]) && matches!(&rest[end + 1..], [] | [b':', ..]) && is_port_part(&rest[end + 1..])
         }),
         _ => {
-            let host = memchr::memchr(b':', bytes).unwrap_or(bytes.len());
-            !bytes[..host].is_empty()
-                && all(&bytes[..host], HOST)
-                && percents_are_pairs(&bytes[..host])
-                && is_port_part(&bytes[host..])
+            // A port is looked for from the end, where its few digits are.
+            let digits = bytes.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
+            let (host, port) = match &bytes[..bytes.len() - digits] {
+                [host @ .., b':'] => (host, &bytes[host.len()..]),
+                _ => (bytes, &[][..]),
+            };
+            let classes = common(host);
+            !host.is_empty()
+                && classes & HOST != 0
+                && (classes & UNESCAPED != 0 || percents_are_pairs(host))
+                && is_port_part(port)
         }
     }
 }
@@ -182,6 +235,26 @@ mod tests {
         assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
         for bad in ["", "+1", "-1", " 1", "1 ", "1_0", "0x1", "18446744073709551616", "1e3", "\u{ff15}"] {
             assert_eq!(decimal(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_without_case() {
+        assert!(
+            is_name(b"hOsT", b"host")
+                && is_name(b"Keep-Alive", b"keep-alive")
+                && is_name(b"100-Continue", b"100-continue")
+        );
+        for (bytes, name) in
+            [(&b"hosts"[..], b"host"), (b"hos", b"host"), (b"", b"host"), (b"host", b"hose"), (b"h\xefst", b"host")]
+        {
+            assert!(!is_name(bytes, name), "{}", bytes.escape_ascii());
+        }
+        // For each octet that a field may have, the comparison is that of the standard library.
+        for b in (0..=u8::MAX).filter(|&b| CLASSES[usize::from(b)] & VALUE != 0 && b != b'\t') {
+            for name in *b"-0123456789abcdefghijklmnopqrstuvwxyz" {
+                assert_eq!(is_name(&[b], &[name]), b.eq_ignore_ascii_case(&name), "{b} {name}");
+            }
         }
     }
 

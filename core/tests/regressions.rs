@@ -176,6 +176,29 @@ fn content_is_not_refused_once_nothing_can_be_said_of_it() {
     }
 }
 
+#[test]
+fn a_silent_peer_is_listened_to_for_five_seconds_and_one_that_sends_on_for_thirty() {
+    let second = |n: u64| Instant::from_nanos(n * 1_000_000_000);
+    for sends_on in [false, true] {
+        let mut talk = Talk::new().hear("\0");
+        talk.refuse();
+        assert_eq!([talk.poll(), talk.poll()], ["Shutdown", "NeedInput"]);
+        let mut ended = None;
+        for n in 1..=40 {
+            talk.now = second(n);
+            if sends_on {
+                talk.rx.push(b"more");
+            }
+            if talk.poll() == "Closed" {
+                ended = Some(n);
+                break;
+            }
+            assert!(talk.conn.deadline().is_some_and(|deadline| deadline.at > talk.now));
+        }
+        assert_eq!(ended, Some(if sends_on { 30 } else { 5 }));
+    }
+}
+
 /// Files that campaigns have found; one that is named after its fault says in `fuzz/regressions/README.md` what it was.
 #[test]
 fn files_that_campaigns_found_fail_no_more() {
@@ -189,4 +212,19 @@ fn files_that_campaigns_found_fail_no_more() {
         }
     }
     assert!(played > 0, "no file was found in {}", folder.display());
+}
+
+#[test]
+fn an_answer_is_given_in_the_words_of_the_application_or_not_at_all() {
+    let mut talk = Talk::new().hear("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(talk.poll(), "NeedResponse");
+    let env = Env { config: &talk.config, now: talk.now, date: None };
+    for reason in ["Fine\r\nX: y", "\0", "a\x7f"] {
+        let line = Status::OK.in_words(reason);
+        assert_eq!(talk.conn.respond(&env, line, &[], Size::Empty, &mut talk.tx), Err(Misuse::Reason));
+        assert!(talk.tx.unsent().is_empty());
+    }
+    let line = Status::new(299).unwrap().in_words(b"Tr\xe8s bien");
+    talk.conn.respond(&env, line, &[], Size::Empty, &mut talk.tx).unwrap();
+    assert!(talk.tx.unsent().starts_with(b"HTTP/1.1 299 Tr\xe8s bien\r\n"));
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cherrystone::access_log::{AccessLog, Format};
-use cherrystone::sockets::{Options as SocketOptions, UnixMode};
+use cherrystone::forwarded::{Fields, Trust};
+use cherrystone::sockets::{Networks, NetworksError, Options as SocketOptions, UnixMode};
 use cherrystone::{Backend, Handle, Running, Server, ServerName, Settings, Tls};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -44,6 +45,7 @@ struct Options {
     software: Option<String>,
     min_threads: usize,
     max_threads: usize,
+    growth_delay: f64,
     queue: usize,
     max_connections: usize,
     loops: usize,
@@ -57,6 +59,9 @@ struct Options {
     send_rate: u32,
     backlog: u16,
     reuse_port: bool,
+    proxy_protocol: Option<String>,
+    forwarded: Option<String>,
+    x_forwarded: Option<String>,
     unix_mode: Option<u32>,
     peercreds: String,
     chunked_input: String,
@@ -99,8 +104,19 @@ impl Engine {
         if let Some(tls) = &tls {
             server = server.tls(tls.clone());
         }
+        if let Some(proxies) = &options.proxy_protocol {
+            server = server.proxy_protocol(networks(proxies)?);
+        }
+        let trust = options.trust()?;
+        if let Some(trust) = &trust {
+            server = server.forwarded(trust.clone());
+        }
         if let Some(log) = &log {
-            server = server.access_log(log.clone());
+            let observer = log.clone();
+            server = server.access_log(match trust {
+                Some(trust) => observer.forwarded(trust),
+                None => observer,
+            });
         }
         let parts = Parts { handle: server.handle(), server: Some(server), running: None, tls, log };
         Ok(Self { parts: Mutex::new(parts) })
@@ -155,6 +171,18 @@ impl Engine {
         }
         let reloaded = py.detach(|| tls.map_or(Ok(()), |tls| tls.reload()));
         reloaded.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Starts up to so many worker threads more, within the bounds, and tells how many; none if the server does not run.
+    fn grow(&self, py: Python<'_>, amount: usize) -> usize {
+        let running = self.parts().running.clone();
+        py.detach(|| running.map_or(0, |running| running.grow(amount)))
+    }
+
+    /// Sends up to so many worker threads away, within the bounds, and tells how many.
+    fn shrink(&self, py: Python<'_>, amount: usize) -> usize {
+        let running = self.parts().running.clone();
+        py.detach(|| running.map_or(0, |running| running.shrink(amount)))
     }
 
     /// The counters of connections and requests, and of workers; nothing if the server does not run.
@@ -232,6 +260,7 @@ impl Options {
         let mut settings = Settings::default();
         settings.min_threads = self.min_threads;
         settings.max_threads = self.max_threads;
+        settings.growth_delay = seconds(self.growth_delay)?;
         settings.queue = self.queue;
         settings.max_connections = self.max_connections;
         settings.loops = self.loops;
@@ -254,6 +283,16 @@ impl Options {
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         config.check().map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(settings)
+    }
+
+    fn trust(&self) -> PyResult<Option<Trust>> {
+        let (list, fields) = match (&self.forwarded, &self.x_forwarded) {
+            (None, None) => return Ok(None),
+            (Some(list), None) => (list, Fields::Forwarded),
+            (None, Some(list)) => (list, Fields::XForwarded),
+            (Some(_), Some(_)) => return Err(PyValueError::new_err("forwarded and x_forwarded cannot both count")),
+        };
+        Ok(Some(Trust::new(networks(list)?, fields)))
     }
 
     fn sockets(&self) -> PyResult<SocketOptions> {
@@ -283,4 +322,8 @@ fn seconds(value: f64) -> PyResult<Duration> {
         return Ok(Duration::MAX);
     }
     Duration::try_from_secs_f64(value).map_err(|error| PyValueError::new_err(format!("{value} seconds: {error}")))
+}
+
+fn networks(list: &str) -> PyResult<Networks> {
+    list.parse().map_err(|error: NetworksError| PyValueError::new_err(error.to_string()))
 }

@@ -1,7 +1,8 @@
 //! What does the application learn of a request?
 //!
 //! The `environ` of PEP 3333: the CGI variables, what the server adds to them, and a variable for each header field. What is the same
-//! for all requests of a listener is made once and copied; keys are made once, too.
+//! for all requests of a listener is made once and copied; keys are made once, too. The copy has the keys of what is different
+//! already, so that it need not grow.
 //!
 //! Invariants:
 //! 1. A field name with an underscore never becomes a variable: it could pass for the one with dashes, which a proxy checks.
@@ -9,6 +10,7 @@
 //! 3. `CONTENT_LENGTH` is the length of what can be read, or it is not there.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cherrystone::gateway::{Endpoint, Exchange, Peer, PeerAddress};
@@ -29,7 +31,23 @@ pub(crate) struct Environs {
     users: Users,
     tls: Told,
     templates: Mutex<Vec<(Arc<Endpoint>, Py<PyDict>)>>,
+    /// The address of the last client.
+    address: Mutex<Option<(IpAddr, Py<PyString>)>>,
 }
+
+/// Variables that every request has, with values of its own.
+const ALWAYS: [&str; 10] = [
+    "REQUEST_METHOD",
+    "REQUEST_URI",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "SERVER_PROTOCOL",
+    "REMOTE_ADDR",
+    "REMOTE_PORT",
+    "wsgi.input",
+    "cherrystone.exchange",
+    "HTTP_HOST",
+];
 
 /// Whether the names of clients on unix sockets are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +63,7 @@ pub(crate) enum Users {
 impl Environs {
     /// Environments that begin with these variables.
     pub(crate) fn new(base: Py<PyDict>, users: Users) -> Self {
-        Self { base, users, tls: Told::default(), templates: Mutex::default() }
+        Self { base, users, tls: Told::default(), templates: Mutex::default(), address: Mutex::default() }
     }
 
     /// The environment of a request whose content has this length, less the content itself.
@@ -61,7 +79,7 @@ impl Environs {
         fields(&environ, head, length.is_some())?;
         self.peer(&environ, exchange.peer())?;
         if let Some(length) = length {
-            environ.set_item(intern!(py, "CONTENT_LENGTH"), PyString::new(py, &length.to_string()))?;
+            environ.set_item(intern!(py, "CONTENT_LENGTH"), decimal(py, length))?;
         }
         if let Some(facts) = exchange.tls() {
             self.tls.describe(facts, &environ)?;
@@ -84,18 +102,36 @@ impl Environs {
         template.set_item("SERVER_NAME", latin1::text(py, endpoint.server_name.as_bytes()))?;
         template.set_item("SERVER_PORT", port.to_string())?;
         template.set_item("wsgi.url_scheme", scheme)?;
+        for key in ALWAYS {
+            template.set_item(PyString::intern(py, key), py.None())?;
+        }
         templates.push((Arc::clone(endpoint), template.clone().unbind()));
         Ok(template)
+    }
+
+    /// The text of an address; clients that come through a proxy all have the same.
+    fn address<'py>(&self, py: Python<'py>, address: IpAddr) -> Bound<'py, PyString> {
+        let mut last = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, text)) = &*last
+            && *known == address
+        {
+            return text.bind(py).clone();
+        }
+        let text = PyString::new(py, &address.to_string());
+        *last = Some((address, text.clone().unbind()));
+        text
     }
 
     fn peer(&self, environ: &Bound<'_, PyDict>, peer: &Peer) -> PyResult<()> {
         let py = environ.py();
         let (address, port) = match &peer.address {
-            PeerAddress::Ip(address) => (address.ip().to_string(), address.port().to_string()),
-            PeerAddress::Unix(path) => (path.as_deref().unwrap_or_default().to_owned(), String::new()),
+            PeerAddress::Ip(address) => (self.address(py, address.ip()), decimal(py, address.port().into())),
+            PeerAddress::Unix(path) => {
+                (PyString::new(py, path.as_deref().unwrap_or_default()), intern!(py, "").clone())
+            }
         };
-        environ.set_item(intern!(py, "REMOTE_ADDR"), PyString::new(py, &address))?;
-        environ.set_item(intern!(py, "REMOTE_PORT"), PyString::new(py, &port))?;
+        environ.set_item(intern!(py, "REMOTE_ADDR"), address)?;
+        environ.set_item(intern!(py, "REMOTE_PORT"), port)?;
         let Some(credentials) = peer.credentials.filter(|_| self.users != Users::Ignored) else { return Ok(()) };
         if let Some(pid) = credentials.pid {
             environ.set_item("X_REMOTE_PID", pid.to_string())?;
@@ -166,6 +202,8 @@ fn path_info<'py>(py: Python<'py>, path: &str) -> Bound<'py, PyString> {
 
 fn fields(environ: &Bound<'_, PyDict>, head: Head<'_>, is_length_known: bool) -> PyResult<()> {
     let py = environ.py();
+    // The template has a place for the host.
+    let mut has_host = false;
     let mut size = environ.len();
     for (name, value) in head.fields().iter() {
         if name.contains('_') || name.eq_ignore_ascii_case("Content-Length") {
@@ -179,11 +217,16 @@ fn fields(environ: &Bound<'_, PyDict>, head: Head<'_>, is_length_known: bool) ->
         environ.set_item(&key, latin1::text(py, value))?;
         if environ.len() > size {
             size += 1;
+        } else if name.eq_ignore_ascii_case("Host") && !has_host {
+            has_host = true;
         } else {
             let between: &[u8] = if name.eq_ignore_ascii_case("Cookie") { b"; " } else { b", " };
             let lines: Vec<&[u8]> = head.fields().get_all(name).collect();
             environ.set_item(key, latin1::text(py, &lines.join(between)))?;
         }
+    }
+    if !has_host {
+        environ.del_item(intern!(py, "HTTP_HOST"))?;
     }
     Ok(())
 }
@@ -259,6 +302,18 @@ fn key<'py>(py: Python<'py>, name: &str) -> Bound<'py, PyString> {
         }
     }
     PyString::new(py, &variable(name))
+}
+
+/// A number as text.
+fn decimal(py: Python<'_>, value: u64) -> Bound<'_, PyString> {
+    let mut digits = [b'0'; 20];
+    let (mut at, mut rest) = (digits.len(), value);
+    while at == digits.len() || rest > 0 {
+        at -= 1;
+        digits[at] += (rest % 10) as u8;
+        rest /= 10;
+    }
+    latin1::text(py, &digits[at..])
 }
 
 fn variable(name: &str) -> String {

@@ -144,7 +144,7 @@ pub(crate) fn not_started() -> PyErr {
 /// Sends what is said first and what follows.
 fn send(talk: &mut (dyn Talk + '_), head: Option<&Prepared>, piece: &[u8], flush: Flush) -> io::Result<()> {
     if let Some(head) = head {
-        talk.begin(head.status, &head.fields(), outcome::size(head)).map_err(io::Error::other)?;
+        talk.begin(head.status_line(), &head.fields(), outcome::size(head)).map_err(io::Error::other)?;
     }
     talk.write(piece, flush)
 }
@@ -152,7 +152,7 @@ fn send(talk: &mut (dyn Talk + '_), head: Option<&Prepared>, piece: &[u8], flush
 #[pymethods]
 impl Exchange {
     /// Prepares the answer; the callable that PEP 3333 calls `start_response`. Returns `write`.
-    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    #[pyo3(signature = (status, headers, exc_info=None))]
     fn __call__<'py>(
         this: &Bound<'py, Self>,
         status: &Bound<'py, PyAny>,

@@ -72,15 +72,15 @@ pub(crate) fn conclude(mut talk: Conversation<'_>, state: &mut State) -> Result<
     let fields = head.fields();
     match ending {
         Ending::Nothing | Ending::Pushed => Err(Failure::application("the application failed")),
-        _ if has_no_content(head.status) => talk.into_exchange()?.respond(head.status, &fields, Payload::Empty),
+        _ if has_no_content(head.status) => talk.into_exchange()?.respond(head.status_line(), &fields, Payload::Empty),
         Ending::Whole(content) if state.is_head && content.is_empty() || !head.fits(content.len()) => {
             // The head tells another length than this content has: that of what a GET would be given, or a wrong one.
-            talk.begin(head.status, &fields, size(&head))?;
+            talk.begin(head.status_line(), &fields, size(&head))?;
             talk.write(&content, Flush::Later)?;
             talk.finish(&state.trailers.fields())
         }
-        Ending::Whole(content) => talk.into_exchange()?.respond(head.status, &fields, content),
-        Ending::File(file, range) => talk.into_exchange()?.respond(head.status, &fields, (file, range)),
+        Ending::Whole(content) => talk.into_exchange()?.respond(head.status_line(), &fields, content),
+        Ending::File(file, range) => talk.into_exchange()?.respond(head.status_line(), &fields, (file, range)),
     }
 }
 

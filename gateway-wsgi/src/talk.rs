@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cherrystone::gateway::{Done, Exchange, Failure, ResponseWriter};
-use cherrystone::{Field, Interim, Misuse, Size, Status};
+use cherrystone::{Field, Interim, Misuse, Size, StatusLine};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -27,7 +27,7 @@ pub(crate) trait Talk {
     /// Sends an interim answer.
     fn inform(&mut self, status: Interim, fields: &[Field<'_>]) -> Result<(), Failure>;
     /// Begins the answer.
-    fn begin(&mut self, status: Status, fields: &[Field<'_>], size: Size) -> Result<(), Failure>;
+    fn begin(&mut self, status: StatusLine<'_>, fields: &[Field<'_>], size: Size) -> Result<(), Failure>;
     /// Sends content.
     fn write(&mut self, data: &[u8], flush: Flush) -> io::Result<()>;
     /// Whether the client has gone.
@@ -171,7 +171,7 @@ impl Talk for Conversation<'_> {
         }
     }
 
-    fn begin(&mut self, status: Status, fields: &[Field<'_>], size: Size) -> Result<(), Failure> {
+    fn begin(&mut self, status: StatusLine<'_>, fields: &[Field<'_>], size: Size) -> Result<(), Failure> {
         match std::mem::replace(&mut self.state, State::Lost) {
             State::Fresh(exchange) => {
                 self.state = State::Writing(exchange.start_response(status, fields, size)?);

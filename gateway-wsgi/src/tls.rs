@@ -59,6 +59,8 @@ impl Told {
 pub(crate) struct Files {
     certificate: PathBuf,
     private_key: PathBuf,
+    /// The private key itself, if the one in the file is encrypted.
+    private_key_text: Option<Vec<u8>>,
     certificate_chain: Option<PathBuf>,
     client_ca: Option<PathBuf>,
     client_auth: String,
@@ -71,15 +73,20 @@ impl Files {
     /// # Errors
     /// `OSError` for a file that cannot be read, `ValueError` for one that cannot be used.
     pub(crate) fn load(&self) -> PyResult<Tls> {
-        let identity = match &self.certificate_chain {
-            None => Identity::files(&self.certificate, &self.private_key),
+        let key = match &self.private_key_text {
+            None => Pem::file(&self.private_key),
+            Some(text) => Pem::text(text.as_slice()),
+        };
+        let certificate = match &self.certificate_chain {
+            None => Pem::file(&self.certificate),
             Some(chain) => {
                 let mut text = std::fs::read(&self.certificate)?;
                 text.push(b'\n');
                 text.extend(std::fs::read(chain)?);
-                Identity::new(Pem::text(text), Pem::file(&self.private_key))
+                Pem::text(text)
             }
         };
+        let identity = Identity::new(certificate, key);
         self.rules(Tls::builder(identity))?.build().map_err(|error| {
             let text = error.to_string();
             match error {

@@ -110,6 +110,17 @@ def test_protocol_of_the_request(serve):
     assert ask(served, get()) == ["HTTP/1.1", "HTTP/1.1"]
 
 
+def test_only_what_came_is_there(serve):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [repr(sorted(key for key, value in environ.items() if key.startswith("HTTP_") or value is None)).encode()]
+
+    served = serve(app)
+    assert ask(served, b"GET / HTTP/1.0\r\n\r\n") == []
+    assert ask(served, b"GET / HTTP/1.0\r\nX: y\r\n\r\n") == ["HTTP_X"]
+    assert ask(served, get()) == ["HTTP_CONNECTION", "HTTP_HOST"]
+
+
 def test_lines_of_one_field_are_joined(serve):
     served = serve(showing("HTTP_COOKIE", "HTTP_ACCEPT", "HTTP_X_FORWARDED_FOR", "HTTP_X_ODD"))
     lines = ["Cookie: a=1", "X-Odd: 1", "Accept: a", "cookie: b=2", "ACCEPT: b", "X-ODD: 2", "COOKIE: c=3", "x-odd: "]

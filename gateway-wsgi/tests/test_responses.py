@@ -110,6 +110,16 @@ def test_start_response_twice_without_exc_info_is_an_error(serve):
     assert served.log_has("start_response was called a second time")
 
 
+def test_arguments_may_be_named(serve):
+    def app(environ, start_response):
+        start_response(status="200 OK", headers=[("X-Old", "old")])
+        start_response("201 Created", [("X-New", "new")], exc_info=(ValueError, ValueError("oops"), None))
+        return [b"named"]
+
+    answer = serve(app).get()
+    assert (answer.status, answer.content, answer.getheader("X-Old"), answer.getheader("X-New")) == (201, b"named", None, "new")
+
+
 def test_exc_info_replaces_a_head_that_was_not_sent(serve):
     def app(environ, start_response):
         start_response("200 OK", [("X-Old", "old"), ("Content-Length", "1000")])
@@ -148,6 +158,28 @@ def test_exc_info_raises_once_the_head_was_sent(serve):
 
 
 @pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        ("200 OK", b"200 OK"),
+        ("200 Fine", b"200 Fine"),
+        ("200 ok", b"200 ok"),
+        ("404 Nowhere to be found, alas", b"404 Nowhere to be found, alas"),
+        ("299 Custom", b"299 Custom"),
+        ("599 Tr\xe8s mal", b"599 Tr\xe8s mal"),
+        ("200", b"200 OK"),
+        ("204 ", b"204 No Content"),
+        ("299", b"299 "),
+        ("204 Gone Quiet", b"204 Gone Quiet"),
+        ("304 Same Old", b"304 Same Old"),
+    ],
+)
+def test_the_status_goes_out_in_the_words_of_the_application(serve, status, line):
+    for content in ([b"a"], iter([b"a"]), []):
+        raw = serve(app_of(status, content=content)).exchange(get())
+        assert raw.startswith(b"HTTP/1.1 " + line + b"\r\n")
+
+
+@pytest.mark.parametrize(
     ("status", "headers", "reason"),
     [
         ("200 OK", None, "list"),
@@ -168,6 +200,9 @@ def test_exc_info_raises_once_the_head_was_sent(serve):
         ("200 OK", [("Content-Length", "5 ")], "not a number"),
         ("200 OK", [("Content-Length", "5"), ("Content-Length", "6")], "given twice"),
         ("200 OK\r\nX: injected", [], "has to be like"),
+        ("200 O\tK", [], "has to be like"),
+        ("200OK", [], "has to be like"),
+        ("200 \u20ac", [], "latin-1"),
         (b"200 OK", [], "has to be a str"),
         (200, [], "has to be a str"),
         ("OK", [], "has to be like"),

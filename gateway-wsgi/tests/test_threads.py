@@ -87,3 +87,30 @@ def test_many_requests_over_many_connections(serve):
     for thread in threads:
         thread.join()
     assert not failures and not served.logged
+
+
+def test_short_requests_share_few_threads_and_stuck_ones_get_more(serve):
+    gate = threading.Barrier(12)
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/together":
+            gate.wait(10)
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    served = serve(app, numthreads=4, maxthreads=12, growth_delay=0.3)
+    clients = [served.connect() for _ in range(40)]
+    for _ in range(20):
+        for client in clients:
+            client.sendall(get(close=False))
+        for client in clients:
+            assert client.recv(1000).endswith(b"ok")
+    few = served.server.stats["Threads"]
+    for client in clients[:12]:
+        client.sendall(get("/together", close=False))
+    for client in clients[:12]:
+        assert client.recv(1000).endswith(b"ok")
+    many = served.server.stats["Threads"]
+    for client in clients:
+        client.close()
+    assert few in (4, 5) and many == 12, (few, many)

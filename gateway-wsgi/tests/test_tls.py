@@ -139,8 +139,50 @@ def test_files_that_do_not_work(authority, tmp_path):
         server.ssl_adapter = adapter
         with pytest.raises(error):
             server.prepare()
-    with pytest.raises(NotImplementedError):
-        adapters.Adapter(authority.certificate, authority.key, private_key_password="secret")
+    with pytest.raises(TypeError):
+        adapters.Adapter(authority.certificate, authority.key, private_key_password=12)
+
+
+def encrypted(authority, tmp_path, form):
+    """The key of the server, stored with a password."""
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    with open(authority.key, "rb") as file:
+        key = serialization.load_pem_private_key(file.read(), None)
+    path = tmp_path / "encrypted.pem"
+    form = getattr(serialization.PrivateFormat, form)
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"s\xc3\xa9cret")))
+    return str(path)
+
+
+@pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
+def test_an_encrypted_key_is_opened_by_its_password(serve, authority, tmp_path, form):
+    key = encrypted(authority, tmp_path, form)
+    for password in ("s\xe9cret", b"s\xc3\xa9cret", lambda: "s\xe9cret", lambda: b"s\xc3\xa9cret"):
+        served = serve(hello, ssl_adapter=adapters.Adapter(authority.certificate, key, private_key_password=password))
+        assert authority.get(served).content == b"hello"
+        served.server.reload()
+        assert authority.get(served).content == b"hello"
+    # A password that nothing needs is no error.
+    served = serve(hello, ssl_adapter=authority.adapter(private_key_password="unused"))
+    assert authority.get(served).content == b"hello"
+
+
+def test_a_key_that_stays_shut(authority, tmp_path, monkeypatch):
+    key = encrypted(authority, tmp_path, "PKCS8")
+    for password, error, text in (
+        ("wrong", ValueError, "does not open"),
+        (lambda: 5, TypeError, "str or bytes"),
+        (None, ValueError, "no private_key_password"),
+    ):
+        server = wsgi.Server(("127.0.0.1", 0), hello)
+        server.ssl_adapter = adapters.Adapter(authority.certificate, key, private_key_password=password)
+        monkeypatch.setattr("sys.stdin", None)
+        with pytest.raises(error, match=text):
+            server.prepare()
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives", None)
+    server.ssl_adapter.private_key_password = "secret"
+    with pytest.raises(ValueError, match="openssl pkey"):
+        server.prepare()
 
 
 def test_from_the_command_line(authority, tmp_path):

@@ -5,7 +5,7 @@ import io
 
 import pytest
 from cherrystone import wsgiserver
-from conftest import get
+from conftest import get, until
 
 #: The public names of the original, and the attributes and methods that its documentation lists.
 NAMES = {
@@ -228,7 +228,25 @@ def test_the_pool_of_a_server(serve):
     assert served.get().content and 1 <= pool.idle <= 100
     with pytest.raises(NotImplementedError):
         pool.put(object())
-    assert (pool.start(), pool.get(), pool.grow(1), pool.shrink(1), pool.stop()) == (None,) * 5
+    assert (pool.start(), pool.get(), pool.stop()) == (None,) * 3
+
+
+def test_the_pool_grows_and_shrinks_when_told_to(serve):
+    served = serve(my_crazy_app, numthreads=3, maxthreads=6)
+    pool, threads = served.server.requests, lambda: served.server.stats["Threads"]
+    until(lambda: threads() == 3)
+    assert pool.grow(2) is None
+    until(lambda: (threads(), pool.idle) == (5, 5))
+    pool.grow(100)
+    until(lambda: threads() == 6)
+    pool.shrink(2)
+    until(lambda: threads() == 4)
+    pool.shrink(100)
+    until(lambda: threads() == 3)
+    assert served.get().content
+    served.stop()
+    pool.grow(1)
+    pool.shrink(1)
 
 
 # ---- readers

@@ -14,17 +14,17 @@ use cherrystone_core::{Date, Head, Version};
 use super::Format;
 use crate::Record;
 
-/// Appends the line of a request whose answer ended at `now`.
-pub(super) fn write(line: &mut Vec<u8>, format: Format, record: &Record<'_>, now: SystemTime) {
+/// Appends the line of a request of this client whose answer ended at `now`.
+pub(super) fn write(line: &mut Vec<u8>, format: Format, record: &Record<'_>, client: &PeerAddress, now: SystemTime) {
     match format {
-        Format::Combined => combined(line, record, now),
-        Format::Json => json(line, record, now),
+        Format::Combined => combined(line, record, client, now),
+        Format::Json => json(line, record, client, now),
     }
     line.push(b'\n');
 }
 
-fn combined(line: &mut Vec<u8>, record: &Record<'_>, now: SystemTime) {
-    client(line, &record.peer.address);
+fn combined(line: &mut Vec<u8>, record: &Record<'_>, client: &PeerAddress, now: SystemTime) {
+    address(line, client);
     let date = Date::from_unix(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
     let date = date.as_str();
     // `Sun, 06 Nov 1994 08:49:37 GMT`, rearranged.
@@ -58,11 +58,11 @@ fn combined(line: &mut Vec<u8>, record: &Record<'_>, now: SystemTime) {
     }
 }
 
-fn json(line: &mut Vec<u8>, record: &Record<'_>, now: SystemTime) {
+fn json(line: &mut Vec<u8>, record: &Record<'_>, client: &PeerAddress, now: SystemTime) {
     line.extend_from_slice(b"{\"time\":\"");
     rfc3339(line, now);
     line.extend_from_slice(b"\",\"client\":\"");
-    client(line, &record.peer.address);
+    address(line, client);
     line.push(b'"');
     let head = record.head;
     member(line, "method", head.map(|head| head.method().as_bytes()));
@@ -92,7 +92,7 @@ fn version(head: Head<'_>) -> &'static str {
 }
 
 /// The address without its port; nothing in it needs quoting.
-fn client(line: &mut Vec<u8>, address: &PeerAddress) {
+fn address(line: &mut Vec<u8>, address: &PeerAddress) {
     match address {
         PeerAddress::Ip(address) => match address.ip().to_canonical() {
             IpAddr::V4(ip) => put(line, format_args!("{ip}")),

@@ -29,6 +29,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use cherrystone_core::gateway::PeerAddress;
+
+use crate::forwarded::Trust;
 use crate::{Observer, Record};
 
 use writer::{Feed, Target};
@@ -53,6 +56,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct AccessLog {
     format: Format,
     feed: Arc<Feed>,
+    trust: Option<Trust>,
 }
 
 impl AccessLog {
@@ -81,7 +85,13 @@ impl AccessLog {
     }
 
     fn start(target: Target, format: Format) -> io::Result<Self> {
-        Ok(Self { format, feed: Arc::new(writer::start(target)?) })
+        Ok(Self { format, feed: Arc::new(writer::start(target)?), trust: None })
+    }
+
+    /// Names the clients that trusted proxies tell of, in place of the proxies.
+    #[must_use]
+    pub fn forwarded(self, trust: Trust) -> Self {
+        Self { trust: Some(trust), ..self }
     }
 
     /// Opens the file anew, by its name, before the next line is written; for rotation.
@@ -105,9 +115,11 @@ impl Observer for AccessLog {
         thread_local! {
             static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
+        let told = |trust: &Trust| trust.client(record.head?, record.peer);
+        let client = self.trust.as_ref().and_then(told).map_or_else(|| record.peer.address.clone(), PeerAddress::Ip);
         LINE.with_borrow_mut(|line| {
             line.clear();
-            line::write(line, self.format, record, SystemTime::now());
+            line::write(line, self.format, record, &client, SystemTime::now());
             self.feed.push(line);
         });
     }

@@ -30,8 +30,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+use super::settings::{
+    Activation, ClientCertificates, PlainRequests, Settings, TlsFiles, TlsPolicy, TlsSettings, TlsVersion,
+};
 use super::values::{self, Threads};
+use crate::forwarded::{Fields, Trust};
+use crate::sockets::Networks;
 
 // Help ends with the default in parentheses; a test holds it against the settings.
 
@@ -44,47 +48,62 @@ pub struct ServerFlags {
     #[arg(long, value_name = "MIN:MAX")]
     pub threads: Option<Threads>,
     /// Requests that may wait for a worker (1024)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
     pub queue: Option<u32>,
     /// Event loops of the mio backend (1)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]
     pub loops: Option<u16>,
     /// Open connections (10000)
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub max_connections: Option<u32>,
     /// Request line and fields, 256 to 65535 octets (32K)
-    #[arg(long, value_name = "BYTES", value_parser = values::head)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = values::head)]
     pub max_head: Option<u32>,
     /// Field lines of a request (100)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=4_096))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u16).range(1..=4_096))]
     pub max_fields: Option<u16>,
     /// Content of a request, or none (1G)
     #[arg(long, value_name = "BYTES", value_parser = values::body)]
     pub max_body: Option<u64>,
     /// Time for a request to arrive up to its content (30)
-    #[arg(long, value_name = "S", value_parser = values::timeout)]
+    #[arg(long, hide_short_help = true, value_name = "S", value_parser = values::timeout)]
     pub head_timeout: Option<Duration>,
     /// Time between requests (60)
-    #[arg(long, value_name = "S", value_parser = values::timeout)]
+    #[arg(long, hide_short_help = true, value_name = "S", value_parser = values::timeout)]
     pub idle_timeout: Option<Duration>,
     /// Octets a second that content has to keep up (512)
-    #[arg(long, value_name = "BYTES", value_parser = values::rate)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = values::rate)]
     pub body_rate: Option<u32>,
     /// Octets a second that clients have to take (512)
-    #[arg(long, value_name = "BYTES", value_parser = values::rate)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = values::rate)]
     pub send_rate: Option<u32>,
     /// Time for open exchanges when the server stops (30)
     #[arg(long, value_name = "S", value_parser = values::grace)]
     pub stop_timeout: Option<Duration>,
     /// Connections that wait to be accepted (1024)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     pub backlog: Option<u16>,
     /// Share the address with other processes
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub reuse_port: bool,
     /// Permissions of UNIX sockets, in octal
-    #[arg(long, value_name = "MODE", value_parser = values::mode)]
+    #[arg(long, hide_short_help = true, value_name = "MODE", value_parser = values::mode)]
     pub unix_mode: Option<u32>,
+    /// Expect the PROXY protocol from these networks only
+    #[arg(long, value_name = "CIDR,...")]
+    pub proxy_protocol: Option<Networks>,
+    /// Believe Forwarded (RFC 7239) from these networks
+    #[arg(long, hide_short_help = true, value_name = "CIDR,...", conflicts_with = "x_forwarded")]
+    pub forwarded: Option<Networks>,
+    /// Believe X-Forwarded-For, -Proto and -Host from these networks
+    #[arg(long, hide_short_help = true, value_name = "CIDR,...")]
+    pub x_forwarded: Option<Networks>,
+    /// Listeners of systemd in place of --bind: never, try or require (never)
+    #[arg(long, hide_short_help = true, value_name = "WHEN", hide_possible_values = true)]
+    pub activation: Option<Activation>,
+    /// Tell metrics and health at this address
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub metrics: Option<String>,
     #[command(flatten)]
     tls: TlsFlags,
 }
@@ -101,21 +120,24 @@ enum ClientAuth {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS")]
 struct TlsFlags {
-    /// Certificate chain, PEM; turns TLS on
+    /// Certificate chain, PEM; turns TLS on; again for more names
     #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Private key, PEM
+    tls_cert: Vec<PathBuf>,
+    /// Its private key, PEM; one for each certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    tls_key: Vec<PathBuf>,
     /// Authorities that sign client certificates, PEM
-    #[arg(long, value_name = "FILE", required_if_eq_any = [("tls_client_auth", "optional"), ("tls_client_auth", "required")])]
+    #[arg(long, hide_short_help = true, value_name = "FILE", required_if_eq_any = [("tls_client_auth", "optional"), ("tls_client_auth", "required")])]
     tls_client_ca: Option<PathBuf>,
     /// none, optional or required (required with a CA)
-    #[arg(long, value_name = "WHEN", hide_possible_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "WHEN", hide_possible_values = true)]
     tls_client_auth: Option<ClientAuth>,
     /// Oldest version, 1.2 or 1.3 (1.2)
-    #[arg(long, value_name = "VERSION", hide_possible_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "VERSION", hide_possible_values = true)]
     tls_min: Option<TlsVersion>,
+    /// Send clients that speak plain HTTP to https
+    #[arg(long, hide_short_help = true)]
+    tls_redirect: bool,
 }
 
 impl ServerFlags {
@@ -130,6 +152,14 @@ impl ServerFlags {
         set(&mut settings.backlog, self.backlog);
         settings.reuse_port |= self.reuse_port;
         settings.unix_mode = self.unix_mode.or(settings.unix_mode);
+        settings.proxy_protocol = self.proxy_protocol.clone().or(settings.proxy_protocol);
+
+        let trust = |networks: &Option<Networks>, fields| networks.clone().map(|networks| Trust::new(networks, fields));
+        settings.forwarded = trust(&self.forwarded, Fields::Forwarded)
+            .or(trust(&self.x_forwarded, Fields::XForwarded))
+            .or(settings.forwarded);
+        set(&mut settings.activation, self.activation);
+        settings.metrics = self.metrics.clone().or(settings.metrics);
 
         let (limits, times) = (&mut settings.config.limits, &mut settings.config.timeouts);
         set(&mut limits.head, self.max_head);
@@ -142,8 +172,10 @@ impl ServerFlags {
         set(&mut times.body.rate, self.body_rate);
         set(&mut times.send.rate, self.send_rate);
 
-        if let (Some(cert), Some(key)) = (&self.tls.tls_cert, &self.tls.tls_key) {
-            settings.tls = Some(TlsSettings { cert: cert.clone(), key: key.clone(), policy: self.tls_policy() });
+        let pairs = self.tls.tls_cert.iter().zip(&self.tls.tls_key);
+        let identities: Vec<_> = pairs.map(|(cert, key)| TlsFiles { cert: cert.clone(), key: key.clone() }).collect();
+        if !identities.is_empty() {
+            settings.tls = Some(TlsSettings { identities, policy: self.tls_policy() });
         }
         settings
     }
@@ -155,7 +187,8 @@ impl ServerFlags {
             (Some(ca), Some(ClientAuth::Optional)) => ClientCertificates::Optional(ca.clone()),
             (Some(ca), Some(ClientAuth::Required) | None) => ClientCertificates::Required(ca.clone()),
         };
-        TlsPolicy { clients, min: self.tls.tls_min.unwrap_or(TlsVersion::V1_2) }
+        let plain_http = if self.tls.tls_redirect { PlainRequests::Redirected } else { PlainRequests::Refused };
+        TlsPolicy { clients, min: self.tls.tls_min.unwrap_or(TlsVersion::V1_2), plain_http }
     }
 
     /// The first flag that asks something of TLS clients though no certificate was given. A command without one of its
@@ -166,8 +199,16 @@ impl ServerFlags {
             (tls.tls_client_ca.is_some(), "--tls-client-ca"),
             (tls.tls_client_auth.is_some(), "--tls-client-auth"),
             (tls.tls_min.is_some(), "--tls-min"),
+            (tls.tls_redirect, "--tls-redirect"),
         ];
-        flags.into_iter().find(|(given, _)| *given && tls.tls_cert.is_none()).map(|(_, name)| name)
+        flags.into_iter().find(|(given, _)| *given && tls.tls_cert.is_empty()).map(|(_, name)| name)
+    }
+
+    /// Why certificates and keys cannot be paired, if so; every command has to refuse it.
+    pub fn unpaired_certificates(&self) -> Option<String> {
+        let (certificates, keys) = (self.tls.tls_cert.len(), self.tls.tls_key.len());
+        let message = format!("--tls-cert and --tls-key come in pairs: {certificates} and {keys} were given");
+        (certificates != keys).then_some(message)
     }
 }
 
@@ -228,11 +269,16 @@ mod tests {
             ("--stop-timeout", "0", "stop-timeout = 0"),
             ("--backlog", "5", "backlog = 5"),
             ("--unix-mode", "0660", "unix-mode = 660"),
+            ("--forwarded", "unix", "forwarded = unix"),
+            ("--x-forwarded", "10.0.0.0/8", "x-forwarded = 10.0.0.0/8"),
+            ("--activation", "try", "activation = try"),
+            ("--metrics", "127.0.0.1:9070", "metrics = 127.0.0.1:9070"),
+            ("--proxy-protocol", "10.0.0.0/8,unix", "proxy-protocol = 10.0.0.0/8,unix"),
         ] {
             let text = settings(&[flag, value]).to_string();
             let changed: Vec<_> =
                 text.lines().filter(|l| !Settings::default().to_string().lines().any(|d| d == *l)).collect();
-            let expected: &[&str] = if flag == "--max-head" { &[line, "limits.target = 8192"] } else { &[line] };
+            let expected: &[&str] = if flag == "--max-head" { &[line, "# limits.target = 8192"] } else { &[line] };
             assert_eq!(changed, expected, "{flag} {value}");
         }
         assert!(settings(&["--reuse-port"]).reuse_port);
@@ -258,6 +304,9 @@ mod tests {
             ("--body-rate", "4G"),
             ("--backlog", "0"),
             ("--unix-mode", "999"),
+            ("--proxy-protocol", "10.1.2.3/8"),
+            ("--activation", "maybe"),
+            ("--metrics", "9070"),
             ("--tls-min", "1.1"),
             ("--tls-client-auth", "maybe"),
         ] {
@@ -291,7 +340,7 @@ mod tests {
             assert_eq!(settings(&[&format!("--{flag}={default}")]).to_string(), base, "{flag}");
             checked += 1;
         }
-        assert_eq!(checked, 14);
+        assert_eq!(checked, 15);
     }
 
     #[test]
@@ -300,7 +349,9 @@ mod tests {
         assert_eq!(settings(&[]).tls, None);
         let files = ["--tls-cert", "c", "--tls-key", "k"];
         let policy = |flags: &[&str]| settings(&[&files, flags].concat()).tls.unwrap().policy;
-        assert_eq!(policy(&[]), TlsPolicy { clients: Ignored, min: TlsVersion::V1_2 });
+        let plain_http = PlainRequests::Refused;
+        assert_eq!(policy(&[]), TlsPolicy { clients: Ignored, min: TlsVersion::V1_2, plain_http });
+        assert_eq!(policy(&["--tls-redirect"]).plain_http, PlainRequests::Redirected);
         assert_eq!(policy(&["--tls-min", "1.3"]).min, TlsVersion::V1_3);
         assert_eq!(policy(&["--tls-client-ca", "a"]).clients, Required("a".into()));
         assert_eq!(policy(&["--tls-client-ca", "a", "--tls-client-auth", "optional"]).clients, Optional("a".into()));
@@ -315,8 +366,15 @@ mod tests {
         }
         assert_eq!(parse(&["--tls-client-ca", "a"]).unwrap().tls_flag_without_certificate(), Some("--tls-client-ca"));
         assert_eq!(parse(&["--tls-min", "1.3"]).unwrap().tls_flag_without_certificate(), Some("--tls-min"));
+        assert_eq!(parse(&["--tls-redirect"]).unwrap().tls_flag_without_certificate(), Some("--tls-redirect"));
         assert_eq!(parse(&files).unwrap().tls_flag_without_certificate(), None);
+        assert_eq!(parse(&files).unwrap().unpaired_certificates(), None);
+        assert!(parse(&[&files[..], &["--tls-cert", "d"]].concat()).unwrap().unpaired_certificates().is_some());
+        let two = settings(&[&files[..], &["--tls-cert", "d", "--tls-key", "l"]].concat());
+        let pair = |cert: &str, key: &str| TlsFiles { cert: cert.into(), key: key.into() };
+        assert_eq!(two.tls.as_ref().unwrap().identities, [pair("c", "k"), pair("d", "l")]);
+        assert!(two.to_string().contains("tls-cert = c\ntls-key = k\ntls-cert = d\ntls-key = l\n"));
         let text = settings(&[&files[..], &["--tls-client-ca", "a"]].concat()).to_string();
-        assert!(text.contains("tls-client-auth = required\ntls-client-ca = a\ntls-min = 1.2\n"));
+        assert!(text.contains("tls-client-auth = required\ntls-client-ca = a\ntls-min = 1.2\ntls-redirect = no\n"));
     }
 }

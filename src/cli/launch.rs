@@ -1,19 +1,19 @@
 //! How does a command line become a running server?
 //!
-//! [`launch`] applies the settings, binds the addresses, says where it listens once it does, and serves until a signal: the
-//! first SIGINT or SIGTERM stops gracefully, the second cuts. SIGHUP opens the access log anew, if that is a file, and with TLS
-//! reads the certificates again.
+//! [`launch`] applies the settings, binds the addresses or takes them over, says where it listens once it does, and serves until a
+//! signal ends it; see `signals`.
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
+use super::replace::{Predecessor, Role};
+use super::signals::{self, Duties};
 use super::{AccessLog, Backend, Serve, Settings, log};
 use crate::access_log;
-use crate::sockets::{Options, UnixMode};
-use crate::{Handle, Server};
+use crate::metrics::Metrics;
+use crate::sockets::{Listener, Options, UnixMode};
+use crate::{Handle, Server, ServerError};
 
 /// Serves with these settings at these addresses until a signal.
 ///
@@ -38,6 +38,10 @@ impl Serve {
                 Some(opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
             }
         };
+        let access_log = match (access_log, &self.settings.forwarded) {
+            (Some(log), Some(trust)) => Some(log.forwarded(trust.clone())),
+            (log, _) => log,
+        };
         if let Some(log) = &access_log {
             server = server.access_log(log.clone());
         }
@@ -58,10 +62,10 @@ fn run(
     options.backlog = settings.backlog;
     options.reuse_port = settings.reuse_port;
     options.unix_mode = settings.unix_mode.map(UnixMode::from_bits).transpose()?;
-    let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options);
+    let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options.clone());
     #[cfg(feature = "tls")]
     let tls = match &settings.tls {
-        Some(files) => Some(tls(crate::tls::Identity::files(&files.cert, &files.key), &files.policy)?),
+        Some(settings) => Some(secured(settings)?),
         None => None,
     };
     #[cfg(feature = "tls")]
@@ -72,49 +76,81 @@ fn run(
     if settings.tls.is_some() {
         return Err("this program was built without TLS".into());
     }
-    for address in bind {
-        server = server.bind(address)?;
+    if let Some(trust) = &settings.forwarded {
+        server = server.forwarded(trust.clone());
     }
-    let addresses: Vec<String> = server.addresses().map(ToString::to_string).collect();
+    if let Some(proxies) = &settings.proxy_protocol {
+        server = server.proxy_protocol(proxies.clone());
+    }
+    let mut predecessor =
+        Predecessor::find().map_err(|error| format!("cannot replace the running process: {error}"))?;
+    let passed = match &mut predecessor {
+        Some(predecessor) => Some(predecessor.take(Role::Server)),
+        None => settings.activation.listeners(&options)?,
+    };
+    server = match passed {
+        Some(listeners) => listeners.into_iter().fold(server, Server::listener),
+        None => bind.iter().try_fold(server, Server::bind)?,
+    };
+    let mut metrics = match &settings.metrics {
+        None => None,
+        Some(address) => {
+            let taken = predecessor.as_mut().map(|predecessor| predecessor.take(Role::Metrics)).unwrap_or_default();
+            Some(metrics_server(server.handle(), address, taken)?)
+        }
+    };
+    let shared = |server: &Server, role| -> io::Result<Vec<(Role, Listener)>> {
+        server.listeners().map(|listener| Ok((role, listener.try_clone()?))).collect()
+    };
+    let mut listeners = shared(&server, Role::Server)?;
+    let mut lines = Vec::new();
+    for address in server.addresses() {
+        lines.push(format!("listening on {}", url(&address.to_string(), server.is_secured())));
+    }
+    if let Some(metrics) = &metrics {
+        listeners.extend(shared(metrics, Role::Metrics)?);
+        for address in metrics.addresses() {
+            lines.push(format!("metrics on {}", url(&address.to_string(), false)));
+        }
+    }
+    let handle = server.handle();
+    let metrics = metrics.take().map(Server::start).transpose()?;
     // A signal that comes from now on is not lost.
-    listen_for_signals(server.handle(), settings, log)?;
-    #[cfg(feature = "tls")]
-    if let Some(tls) = tls {
-        reload_at_signal(tls)?;
-    }
-    let (handle, secured) = (server.handle(), server.is_secured());
+    signals::listen(Duties {
+        handle: handle.clone(),
+        within: settings.stop_timeout,
+        log,
+        #[cfg(feature = "tls")]
+        tls,
+        program: std::env::current_exe(),
+        listeners: listeners.iter().map(|(role, own)| Ok((*role, own.try_clone()?))).collect::<io::Result<_>>()?,
+        metrics: metrics.clone(),
+    })?;
     let running = server.start()?;
     let mut out = io::stdout().lock();
-    for address in &addresses {
-        writeln!(out, "listening on {}", url(address, secured))?;
+    for line in &lines {
+        writeln!(out, "{line}")?;
     }
     out.flush()?;
     drop(out);
+    if let Some(predecessor) = predecessor {
+        predecessor.relieve(&listeners)?;
+    }
+    drop(listeners);
+    signals::tell(&[sd_notify::NotifyState::Ready]);
     handle.wait_until_stopped(&running);
+    if let Some(metrics) = metrics {
+        metrics.stop(Duration::from_millis(500));
+    }
     Ok(())
 }
 
-fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_log::AccessLog>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    if log.is_some() {
-        signals.add_signal(SIGHUP)?;
-    }
-    let within = settings.stop_timeout;
-    std::thread::Builder::new().name("cherrystone-sig".into()).spawn(move || {
-        let mut stopping = false;
-        for signal in signals.forever() {
-            match (signal, &log) {
-                (SIGHUP, Some(log)) => log.reopen(),
-                _ if stopping => handle.cut(),
-                _ => {
-                    tracing::info!("stopping");
-                    stopping = true;
-                    handle.request_stop(within);
-                }
-            }
-        }
-    })?;
-    Ok(())
+/// A small server of metrics, at the address or with the listeners of a process that is replaced.
+fn metrics_server(of: Handle, address: &str, taken: Vec<Listener>) -> Result<Server, ServerError> {
+    let mut settings = crate::Settings::default();
+    (settings.min_threads, settings.max_threads, settings.max_connections) = (1, 1, 100);
+    let server = Server::new(Metrics::new(of)).backend(Backend::Mio).settings(settings);
+    if taken.is_empty() { server.bind(address) } else { Ok(taken.into_iter().fold(server, Server::listener)) }
 }
 
 /// TLS with this certificate, and what these settings ask of clients.
@@ -123,8 +159,21 @@ fn listen_for_signals(handle: Handle, settings: &Settings, log: Option<access_lo
 /// A file that cannot be used, by name and reason.
 #[cfg(feature = "tls")]
 pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<crate::Tls, crate::TlsError> {
-    use super::{ClientCertificates, TlsVersion};
-    use crate::tls::{ClientAuth, Pem, Version};
+    recipe(identity, policy).build()
+}
+
+#[cfg(feature = "tls")]
+fn secured(settings: &super::TlsSettings) -> Result<crate::Tls, Box<dyn Error>> {
+    let mut identities = settings.identities.iter().map(|files| crate::tls::Identity::files(&files.cert, &files.key));
+    let default = identities.next().ok_or("TLS needs a certificate")?;
+    let recipe = recipe(default, &settings.policy);
+    Ok(identities.fold(recipe, crate::tls::TlsBuilder::also).build()?)
+}
+
+#[cfg(feature = "tls")]
+fn recipe(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> crate::tls::TlsBuilder {
+    use super::{ClientCertificates, PlainRequests, TlsVersion};
+    use crate::tls::{ClientAuth, Pem, PlainHttp, Version};
 
     let clients = match &policy.clients {
         ClientCertificates::Ignored => ClientAuth::None,
@@ -135,22 +184,11 @@ pub fn tls(identity: crate::tls::Identity, policy: &super::TlsPolicy) -> Result<
         TlsVersion::V1_2 => Version::V1_2,
         TlsVersion::V1_3 => Version::V1_3,
     };
-    crate::Tls::builder(identity).clients(clients).min_version(min).build()
-}
-
-/// Reads the certificates again at each SIGHUP, and says so if that fails.
-#[cfg(feature = "tls")]
-fn reload_at_signal(tls: crate::Tls) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP])?;
-    std::thread::Builder::new().name("cherrystone-hup".into()).spawn(move || {
-        for _ in signals.forever() {
-            if let Err(error) = tls.reload() {
-                // Whoever has closed standard error does not want to know.
-                let _ = writeln!(io::stderr(), "the certificates stay as they were: {error}");
-            }
-        }
-    })?;
-    Ok(())
+    let plain_http = match policy.plain_http {
+        PlainRequests::Refused => PlainHttp::Refuse,
+        PlainRequests::Redirected => PlainHttp::Redirect,
+    };
+    crate::Tls::builder(identity).clients(clients).min_version(min).plain_http(plain_http)
 }
 
 /// An address as a client would write it.

@@ -27,23 +27,32 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
+mod config;
+mod directory;
 mod flags;
+mod inspect;
 mod launch;
 mod log;
+mod replace;
 mod settings;
+mod signals;
 mod values;
 
 pub use crate::server::Backend;
+use directory::FilesFlags;
 pub use flags::ServerFlags;
+pub use inspect::Inspect;
 pub use launch::launch;
 #[cfg(feature = "tls")]
 pub use launch::tls;
-pub use settings::{ClientCertificates, Settings, TlsPolicy, TlsSettings, TlsVersion};
+pub use settings::{
+    Activation, ClientCertificates, PlainRequests, Settings, TlsFiles, TlsPolicy, TlsSettings, TlsVersion,
+};
 pub use values::{AccessLog, Threads};
 
 use crate::access_log::Format;
 use crate::files;
-use settings::line;
+use settings::{line, optional};
 
 /// What the program is to do.
 #[derive(Clone, Debug)]
@@ -55,6 +64,8 @@ pub enum Action {
     PrintConfig(Serve),
     /// Print a completion script, with [`completions`].
     Completions(Shell),
+    /// Say what a recording holds.
+    Inspect(Inspect),
 }
 
 /// A server to start.
@@ -116,9 +127,10 @@ impl Action {
     /// # Errors
     /// What is wrong with them, and which form would be right; help and version, when asked for, come this way too.
     pub fn parse_from<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
-        let command = CommandLine::try_parse_from(arguments)?;
+        let command = CommandLine::with_config(arguments)?;
         let arguments = match command.command {
             Some(Command::Completions { shell }) => return Ok(Self::Completions(shell)),
+            Some(Command::Inspect(inspect)) => return Ok(Self::Inspect(inspect)),
             Some(Command::Serve(arguments)) => *arguments,
             None => command.serve,
         };
@@ -126,11 +138,14 @@ impl Action {
             let message = format!("{flag} needs --tls-cert and --tls-key");
             return Err(CommandLine::command().error(ErrorKind::MissingRequiredArgument, message));
         }
+        if let Some(message) = arguments.server.unpaired_certificates() {
+            return Err(CommandLine::command().error(ErrorKind::WrongNumberOfValues, message));
+        }
         let settings = arguments.server.settings(Settings::default());
         if let Err(error) = settings.config.check() {
             return Err(CommandLine::command().error(ErrorKind::ValueValidation, error));
         }
-        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files_options()));
+        let what = arguments.dir.clone().map_or(What::Hello, |dir| What::Files(dir, arguments.files.options()));
         let serve = Serve {
             what,
             bind: arguments.bind,
@@ -142,6 +157,17 @@ impl Action {
         };
         Ok(if arguments.print_config { Self::PrintConfig(serve) } else { Self::Serve(serve) })
     }
+}
+
+/// What the system said, in the words of this program: without its numbers, and as the rest of a sentence.
+pub fn plain(text: &str) -> String {
+    let text = match text.rfind(" (os error ") {
+        Some(at) if text.ends_with(')') => &text[..at],
+        _ => text,
+    };
+    text.replace(": No such file or directory", ": no such file or directory")
+        .replace(": Not a directory", ": it is not a directory")
+        .replace(": Permission denied", ": permission denied")
 }
 
 /// Writes a script that completes the arguments of `cherrystone` in a shell.
@@ -158,10 +184,10 @@ pub fn completions(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
 impl fmt::Display for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
-            What::Hello => line(f, "serve", "hello")?,
+            What::Hello => line(f, "hello", "yes")?,
             What::Files(dir, options) => {
-                line(f, "serve", dir.display())?;
-                line(f, "index", options.index.as_deref().unwrap_or("none"))?;
+                line(f, "dir", dir.display())?;
+                optional(f, "index", options.index.as_deref())?;
                 line(f, "listing", if options.listing == files::Listing::On { "yes" } else { "no" })?;
                 line(f, "dot-files", if options.dot_files == files::DotFiles::Serve { "yes" } else { "no" })?;
                 line(f, "follow-links", if options.symlinks == files::Symlinks::Anywhere { "yes" } else { "no" })?;
@@ -171,15 +197,11 @@ impl fmt::Display for Serve {
             line(f, "bind", address)?;
         }
         line(f, "backend", name(self.backend))?;
-        line(
-            f,
-            "access-log",
-            match &self.access_log {
-                None => "none".to_owned(),
-                Some(AccessLog::Stdout) => "-".to_owned(),
-                Some(AccessLog::File(path)) => path.display().to_string(),
-            },
-        )?;
+        let log = self.access_log.as_ref().map(|log| match log {
+            AccessLog::Stdout => "-".to_owned(),
+            AccessLog::File(path) => path.display().to_string(),
+        });
+        optional(f, "access-log", log)?;
         line(f, "log-format", name(self.log_format))?;
         line(f, "log-level", name(self.log_level))?;
         write!(f, "{}", self.settings)
@@ -190,13 +212,39 @@ fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
+impl CommandLine {
+    /// Reads arguments, with those of a file of settings in front of them if they name one.
+    fn with_config<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
+        let given: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        if given.iter().any(|argument| argument == "--help-all") {
+            let everything = Self::command().mut_args(|argument| argument.hide_short_help(false)).after_help(MORE);
+            // What help there is comes as an error, like any reason not to go on.
+            everything.try_get_matches_from(["cherrystone", "--help"])?;
+        }
+        // A file may say what is to be served, so that is asked for only after it was read.
+        let lenient = Self::command().mut_group("what", |group| group.required(false));
+        let lenient = lenient.mut_subcommand("serve", |serve| serve.mut_group("what", |group| group.required(false)));
+        let Ok(found) = lenient.try_get_matches_from(&given) else { return Self::try_parse_from(given) };
+        let serve = found.subcommand_matches("serve").unwrap_or(&found);
+        let Some(file) = serve.try_get_one::<PathBuf>("config").ok().flatten() else {
+            return Self::try_parse_from(given);
+        };
+        let from_file = config::arguments(file, serve)
+            .map_err(|error| Self::command().error(ErrorKind::ValueValidation, format!("--config: {error}")))?;
+        let front = if found.subcommand_name().is_some() { 2 } else { 1 };
+        let all = given[..front].iter().chain(&from_file).chain(&given[front..]);
+        Self::try_parse_from(all)
+    }
+}
+
 /// Serve a directory, or a greeting, over HTTP/1.1
 #[derive(Parser)]
 #[command(
     name = "cherrystone",
     version,
     propagate_version = true,
-    override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+    disable_help_flag = true,
+    override_usage = USAGE,
     after_help = EXAMPLES,
     help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     args_conflicts_with_subcommands = true,
@@ -211,19 +259,38 @@ struct CommandLine {
     serve: ServeArguments,
 }
 
+const USAGE: &str = "\
+cherrystone [serve] <DIR|--hello> [OPTIONS]
+       cherrystone inspect <FILE|->   (what a recorded client sent; --help shows its options)";
+
 const EXAMPLES: &str = "\
 Examples:
   cherrystone --hello
   cherrystone ./public --listing --bind 0.0.0.0:80 --access-log -
   cherrystone ./public --bind unix:/run/site.sock --unix-mode 660 --backend mio";
 
+const MORE: &str = "\
+Examples:
+  cherrystone --hello
+  cherrystone ./public --listing --bind 0.0.0.0:80 --access-log -
+  cherrystone ./public --bind unix:/run/site.sock --unix-mode 660 --backend mio
+  cherrystone ./public --bind [::]:443 --tls-cert site.pem --tls-key site.key
+  cherrystone ./public --proxy-protocol 10.0.0.0/8 --metrics 127.0.0.1:9070
+  cherrystone ./public --print-config > site.conf; cherrystone --config site.conf
+  cherrystone completions bash > ~/.local/share/bash-completion/completions/cherrystone
+
+Signals: SIGTERM and SIGINT stop, a second one cuts; SIGHUP opens the access log anew and reads certificates
+again; SIGUSR2 starts the program anew, which takes over without a refused connection.
+Exit status: 0 stopped as asked; 1 could not start or go on; 2 the command line makes no sense.";
+
 #[derive(Subcommand)]
 enum Command {
     /// Serve a directory, or a greeting, over HTTP/1.1
     #[command(
         hide = true,
-        override_usage = "cherrystone [serve] <DIR|--hello> [OPTIONS]",
+        override_usage = USAGE,
         after_help = EXAMPLES,
+        disable_help_flag = true,
         help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
         arg_required_else_help = true
     )]
@@ -234,6 +301,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Say what a recorded client sent: heads, framing, content and rules broken, each with its offset
+    ///
+    /// Exits with 0 if no rule was broken, 1 if one was, 2 if the recording cannot be read.
+    #[command(hide = true)]
+    Inspect(Inspect),
 }
 
 #[derive(Args)]
@@ -251,7 +323,7 @@ struct ServeArguments {
         value_name = "ADDR",
         default_value = "127.0.0.1:8070",
         hide_default_value = true,
-        value_parser = clap::builder::NonEmptyStringValueParser::new()
+        value_parser = values::address
     )]
     bind: Vec<String>,
     /// threads or mio (threads)
@@ -270,6 +342,7 @@ struct ServeArguments {
     /// Access log lines: combined or json (combined)
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "NAME",
         value_enum,
         default_value_t,
@@ -277,7 +350,7 @@ struct ServeArguments {
         hide_possible_values = true
     )]
     log_format: Format,
-    /// off, error, warn, info, debug or trace (info)
+    /// off, error, warn, info, debug or trace (warn)
     #[arg(
         long,
         value_name = "LEVEL",
@@ -287,49 +360,22 @@ struct ServeArguments {
         hide_possible_values = true
     )]
     log_level: LogLevel,
+    /// Read settings from a file, as --print-config writes them
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print every setting in force, and exit
     #[arg(long)]
     print_config: bool,
+    /// Show the flags that matter most
+    #[arg(short, long, action = clap::ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Show everything, signals and exit statuses too
+    #[arg(long)]
+    help_all: bool,
     #[command(flatten)]
     files: FilesFlags,
     #[command(flatten)]
     server: ServerFlags,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Files")]
-struct FilesFlags {
-    /// The file that stands for its directory (index.html)
-    #[arg(long, value_name = "NAME", conflicts_with = "hello")]
-    index: Option<String>,
-    /// Show the names in directories without an index
-    #[arg(long, conflicts_with = "hello")]
-    listing: bool,
-    /// Serve names that begin with a dot
-    #[arg(long, conflicts_with = "hello")]
-    dot_files: bool,
-    /// Follow symbolic links out of DIR
-    #[arg(long, conflicts_with = "hello")]
-    follow_links: bool,
-}
-
-impl ServeArguments {
-    fn files_options(&self) -> files::Options {
-        let mut options = files::Options::default();
-        if let Some(index) = &self.files.index {
-            options.index = Some(index.clone());
-        }
-        if self.files.listing {
-            options.listing = files::Listing::On;
-        }
-        if self.files.dot_files {
-            options.dot_files = files::DotFiles::Serve;
-        }
-        if self.files.follow_links {
-            options.symlinks = files::Symlinks::Anywhere;
-        }
-        options
-    }
 }
 
 #[cfg(test)]

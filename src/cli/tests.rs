@@ -78,6 +78,8 @@ fn contradictions_are_refused_in_clear_words() {
         ("--hello --max-head 9", "between 256 and 65535"),
         ("--hello --tls-min 1.3", "--tls-min needs --tls-cert and --tls-key"),
         ("--hello --tls-client-ca ca.pem", "--tls-client-ca needs --tls-cert"),
+        ("--hello --tls-redirect", "--tls-redirect needs --tls-cert"),
+        ("--hello --tls-cert a --tls-key b --tls-cert c", "come in pairs: 2 and 1"),
         ("--hello --thread 1", "--threads"),
         ("serve", "Usage"),
         ("", "Usage"),
@@ -94,12 +96,71 @@ fn help_fits_a_screen() {
     assert_eq!(help, refused("-h"));
     assert_eq!(help, refused("serve --help"));
     let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
-    assert!(help.lines().count() <= 60 && widest <= 96, "{} lines of {widest}\n{help}", help.lines().count());
+    assert!(help.lines().count() <= 40 && widest <= 96, "{} lines of {widest}\n{help}", help.lines().count());
     assert!(help.contains("cherrystone ./public --listing"));
     assert!(!help.contains("completions"));
     for line in EXAMPLES.lines().skip(1) {
         serve(line.trim().trim_start_matches("cherrystone "));
     }
+}
+
+#[test]
+fn the_rest_of_the_help_has_everything() {
+    let all = refused("--help-all");
+    assert_eq!(all, refused("serve www --help-all"));
+    for argument in CommandLine::command().get_arguments().filter_map(clap::Arg::get_long) {
+        assert!(all.contains(&format!("--{argument}")), "{argument}");
+    }
+    assert!(all.contains("SIGUSR2") && all.contains("Exit status") && all.contains("completions bash"));
+    assert!(all.lines().all(|line| line.chars().count() <= 110), "{all}");
+    for line in MORE.lines().skip(1).take_while(|line| !line.is_empty()) {
+        let command = line.trim().trim_start_matches("cherrystone ").split([';', '>']).next().unwrap();
+        assert!(parse(command).is_ok(), "{command}");
+    }
+}
+
+/// A command line with a file of settings that says this.
+fn with_file(settings: &str, rest: &str) -> Result<Action, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("settings");
+    std::fs::write(&file, settings).unwrap();
+    parse(&format!("{rest} --config {}", file.display())).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_is_printed_is_read_as_the_same() {
+    for line in [
+        "--hello",
+        "www --listing --index home.html --bind 127.0.0.1:1 --bind unix:@x --backend mio --access-log a.log --log-format json",
+        "--hello --proxy-protocol 10.0.0.0/8 --x-forwarded ::1/128 --metrics 127.0.0.1:9070 --activation try --unix-mode 660 --reuse-port --max-body none",
+        "--hello --tls-cert c --tls-key k --tls-client-ca a --tls-client-auth optional --tls-min 1.3 --idle-timeout 0.5",
+    ] {
+        let printed = serve(line).to_string();
+        match with_file(&printed, "") {
+            Ok(Action::Serve(again)) => assert_eq!(again.to_string(), printed),
+            other => panic!("{line}: {other:?}"),
+        }
+        assert!(matches!(with_file(&printed, "serve"), Ok(Action::Serve(_))), "{line}");
+    }
+}
+
+#[test]
+fn the_command_line_counts_more_than_the_file() {
+    let file = "hello = yes\nthreads = 1:2\nqueue = 7\nbind = 127.0.0.1:1\n# limits.drain = 3\n\n";
+    let Ok(Action::Serve(serve)) = with_file(file, "www --threads 3 --bind 127.0.0.1:2") else { panic!() };
+    assert!(matches!(serve.what, What::Files(..)));
+    assert_eq!((serve.bind, serve.settings.threads.max, serve.settings.queue), (vec!["127.0.0.1:2".into()], 3, 7));
+    for (file, words) in [
+        ("threads", "line 1: expected NAME = VALUE"),
+        ("\nthreads = 0", "--threads"),
+        ("listing = maybe", "either yes or no"),
+        ("colour = red", "--colour"),
+        ("config = other", "leads to no other"),
+    ] {
+        let error = with_file(file, "--hello").unwrap_err();
+        assert!(error.contains(words), "{file}: {error}");
+    }
+    assert!(refused("--hello --config /nowhere/at/all").contains("cannot read /nowhere/at/all"));
 }
 
 #[test]
@@ -109,9 +170,34 @@ fn printed_settings_name_every_flag() {
     };
     let text = config.to_string();
     for argument in CommandLine::command().get_arguments().filter_map(clap::Arg::get_long) {
-        let said = text.lines().any(|line| line.starts_with(&format!("{argument} = ")));
-        assert_eq!(said, !matches!(argument, "hello" | "print-config" | "help" | "version"), "{argument}\n{text}");
+        let said = text.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{argument} = ")));
+        let is_setting = !matches!(argument, "hello" | "config" | "print-config" | "help" | "help-all" | "version");
+        assert_eq!(said, is_setting, "{argument}\n{text}");
     }
+}
+
+#[test]
+fn a_recording_can_be_inspected() {
+    let Ok(Action::Inspect(inspect)) = parse("inspect Cargo.toml --json --secured --switches accepted --max-head 300")
+    else {
+        panic!("expected a recording")
+    };
+    let mut out = Vec::new();
+    let summary = inspect.run(&mut out).unwrap();
+    assert_eq!(summary.violation.map(|violation| violation.kind.name()), Some("NotHttp"));
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.starts_with("{\"type\":\"violation\",\"request\":1,\"kind\":\"NotHttp\",\"offset\":0,"), "{out}");
+    let Ok(Action::Inspect(missing)) = parse("inspect no/such/file") else { panic!("expected a recording") };
+    assert!(missing.run(&mut Vec::new()).unwrap_err().to_string().contains("no/such/file"));
+    for (line, words) in
+        [("inspect", "<FILE>"), ("inspect a --max-head 9", "between 256 and 65535"), ("inspect a b", "unexpected")]
+    {
+        let message = refused(line);
+        assert!(message.contains(words), "{line}: {message}");
+    }
+    assert!(refused("inspect --help").contains("Exits with 0"));
+    // Something of that name can still be served.
+    assert!(matches!(serve("./inspect").what, What::Files(dir, _) if dir.as_os_str() == "./inspect"));
 }
 
 #[test]

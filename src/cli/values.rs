@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::sockets::{BindAddr, BindAddrError};
+
 /// How many workers a pool has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads {
@@ -59,6 +61,11 @@ impl FromStr for AccessLog {
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(if text == "-" { Self::Stdout } else { Self::File(text.into()) })
     }
+}
+
+/// An address to listen at, as it was written.
+pub(super) fn address(text: &str) -> Result<String, BindAddrError> {
+    text.parse::<BindAddr>().map(|_| text.to_owned())
 }
 
 /// Octets, as digits with `K`, `M` or `G` for powers of 1024.

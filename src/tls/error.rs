@@ -34,7 +34,9 @@ pub enum TlsError {
     #[error("{0} holds no private key")]
     NoKey(Origin),
     /// A private key that asks for a password.
-    #[error("the private key in {0} is encrypted: decrypt it first, with `openssl pkey` for example")]
+    #[error(
+        "the private key in {0} is encrypted: write a decrypted copy with `openssl pkey -in FILE -out NEW` and use that"
+    )]
     EncryptedKey(Origin),
     /// A private key of a kind that is not supported, or damaged.
     #[error("the private key in {origin} cannot be used: {reason}")]

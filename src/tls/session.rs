@@ -153,7 +153,7 @@ fn open(
             break;
         }
         wire.consume(n);
-        let state = connection.process_new_packets().map_err(|_| StageError::Failed)?;
+        let state = connection.process_new_packets().map_err(|error| failed(&error))?;
         if facts.is_none() && !connection.is_handshaking() {
             *facts = Some(learn(connection, chooser)?);
         }
@@ -186,6 +186,15 @@ fn open(
         rx.close();
     }
     Ok(())
+}
+
+/// Says in the log what the library found: the error itself has no room for it.
+fn failed(error: &rustls::Error) -> StageError {
+    #[cfg(feature = "tracing")]
+    tracing::trace!(%error, "the TLS library gave up");
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
+    StageError::Failed
 }
 
 /// What the handshake has brought to light.

@@ -77,7 +77,7 @@ impl Leaf {
         Identity::new(Pem::text(self.certificate.as_str()), Pem::text(self.key.as_str()))
     }
 
-    fn private_key(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap()
     }
 }

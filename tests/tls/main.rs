@@ -3,7 +3,10 @@
 #![cfg(feature = "tls")]
 
 mod authority;
+#[cfg(feature = "cli")]
+mod command;
 mod files;
+mod hostile;
 mod redirect;
 mod server;
 mod session;

@@ -146,9 +146,13 @@ impl Parker {
                 self.doors.note(token);
             }
         }
-        self.accept();
+        // Who is here already goes before newcomers.
         self.read_notes();
+        self.accept();
         self.look_at_timers();
+        if self.shared().is_leaving() {
+            self.close_doors();
+        }
         if self.shared().is_stopping() {
             if !self.stopping {
                 self.stop();
@@ -248,7 +252,8 @@ impl Parker {
     fn drive(&mut self, key: usize) {
         let Some(mut client) = self.slots.get_mut(key).and_then(|slot| slot.client.take()) else { return };
         let mut next = self.attempt(key, &mut client);
-        if self.stopping && matches!(next, Next::Stay) {
+        let last_moment = client.last_moment(&self.desk.shared, self.clock.now());
+        if self.stopping && last_moment.is_none() && matches!(next, Next::Stay) {
             // A request that had come is on its way by now; another one is not to follow.
             client.link.conn.retire();
             client.link.conn.hasten(self.clock.now() + LAST_LINGER);
@@ -263,7 +268,7 @@ impl Parker {
                     client.link.conn.hasten(self.clock.now() + LAST_LINGER);
                 }
                 client.link.rest(&mut self.pool);
-                let deadline = client.link.conn.deadline().map(|deadline| deadline.at);
+                let deadline = last_moment.or_else(|| client.link.conn.deadline().map(|deadline| deadline.at));
                 let slot = &mut self.slots[key];
                 self.timers.set(key, deadline, &mut slot.armed);
                 slot.client = Some(client);
@@ -333,12 +338,19 @@ impl Parker {
         }
     }
 
-    /// Ends listening, and lets every connection that is here know.
-    fn stop(&mut self) {
-        self.stopping = true;
+    /// Ends listening, with those who have come so far.
+    fn close_doors(&mut self) {
+        if self.doors.are_closed() {
+            return;
+        }
         let mut fresh = Vec::new();
         self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.welcome(client));
+    }
+
+    /// Lets every connection that is here know of the stop.
+    fn stop(&mut self) {
+        self.stopping = true;
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {

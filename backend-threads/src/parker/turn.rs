@@ -103,12 +103,15 @@ impl Parker {
         if self.slots[key].woken {
             return Ok(Next::Worker);
         }
-        let reads = client.ongoing.as_ref().is_some_and(|ongoing| ongoing.is_upgrade());
+        let reads = client.ongoing.as_ref().is_some_and(|ongoing| ongoing.reads_input());
         if reads && client.link.resume().map_err(io::Error::other)? {
             return Ok(Next::Worker);
         }
         let has_room = !client.link.rx.is_closed() && client.link.rx.unread().len() < UNREAD;
         if reads && has_room && self.slots[key].readable && self.read(key, client)? {
+            return Ok(Next::Worker);
+        }
+        if reads && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
             return Ok(Next::Worker);
         }
         // A half-closed peer may still read; one that has gone will not.

@@ -31,6 +31,7 @@ use std::str::FromStr;
 /// | `unix:@NAME`, `@NAME` | a UNIX socket in Linux's abstract namespace |
 /// | `fd:3` | an inherited descriptor that already listens |
 /// | `systemd` | all descriptors that a service manager passed (`LISTEN_FDS`) |
+/// | `systemd:NAME` | those of them that have this name (`LISTEN_FDNAMES`, `FileDescriptorName=`) |
 ///
 /// `:8070` and `8070` are refused: they do not say whether the whole network or only this machine shall reach the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub enum BindAddr {
     Descriptor(u32),
     /// All descriptors that the service manager passed; see [`inherited`](super::inherited).
     Activated,
+    /// Those of them with this name.
+    ActivatedAs(String),
 }
 
 impl From<SocketAddr> for BindAddr {
@@ -86,6 +89,7 @@ impl fmt::Display for BindAddr {
             Self::Abstract(name) => write!(f, "unix:@{}", String::from_utf8_lossy(name)),
             Self::Descriptor(number) => write!(f, "fd:{number}"),
             Self::Activated => f.write_str("systemd"),
+            Self::ActivatedAs(name) => write!(f, "systemd:{name}"),
         }
     }
 }
@@ -94,7 +98,7 @@ impl fmt::Display for BindAddr {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot listen at {text:?}: {why}; accepted forms are 127.0.0.1:8070, [::1]:8070, 0.0.0.0:8070 or [::]:8070 (all \
-     interfaces), localhost:8070, unix:PATH, /PATH, unix:@NAME or @NAME (abstract), fd:3, systemd"
+     interfaces), localhost:8070, unix:PATH, /PATH, unix:@NAME or @NAME (abstract), fd:3, systemd, systemd:NAME"
 )]
 pub struct BindAddrError {
     text: String,
@@ -110,6 +114,14 @@ fn parse(text: &str) -> Result<BindAddr, String> {
     }
     if text == "systemd" {
         return Ok(BindAddr::Activated);
+    }
+    // A number is a port, of a host that has this name.
+    if let Some(name) = text.strip_prefix("systemd:").filter(|name| decimal(name).is_none()) {
+        return if name.is_empty() {
+            Err("the name of the descriptors is empty".into())
+        } else {
+            Ok(BindAddr::ActivatedAs(name.into()))
+        };
     }
     if let Some(number) = text.strip_prefix("fd:") {
         return match decimal(number).and_then(|n| u32::try_from(n).ok()).filter(|n| i32::try_from(*n).is_ok()) {
@@ -224,6 +236,7 @@ mod tests {
             ("unix:x.sock", BindAddr::Unix("x.sock".into()), "unix:x.sock"),
             ("unix:/run/a:b.sock", BindAddr::Unix("/run/a:b.sock".into()), "unix:/run/a:b.sock"),
             ("/run/x.sock", BindAddr::Unix("/run/x.sock".into()), "unix:/run/x.sock"),
+            ("systemd:web", BindAddr::ActivatedAs("web".into()), "systemd:web"),
             ("@abstract", BindAddr::Abstract(b"abstract".to_vec()), "unix:@abstract"),
             ("unix:@a/b:1", BindAddr::Abstract(b"a/b:1".to_vec()), "unix:@a/b:1"),
             ("fd:3", BindAddr::Descriptor(3), "fd:3"),

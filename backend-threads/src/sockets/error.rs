@@ -10,7 +10,7 @@ use super::BindAddr;
 #[non_exhaustive]
 pub enum BindError {
     /// The system refused the address: it is in use, not ours, or not permitted.
-    #[error("cannot listen at {addr}: {source}")]
+    #[error("cannot listen at {addr}: {}", words(addr, source))]
     Refused {
         /// The address.
         addr: BindAddr,
@@ -61,4 +61,46 @@ pub enum BindError {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+/// What the system said, and what may help.
+fn words(addr: &BindAddr, source: &io::Error) -> String {
+    let port = match addr {
+        BindAddr::Tcp(at) => Some(at.port()),
+        BindAddr::Host { port, .. } => Some(*port),
+        _ => None,
+    };
+    match source.kind() {
+        io::ErrorKind::PermissionDenied if port.is_some_and(|port| (1..1024).contains(&port)) => {
+            "permission denied; try a port above 1023, or grant cap_net_bind_service".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::AddrInUse if port.is_some() => {
+            "the address is in use; another server listens there, or try port 0 for a free one".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        io::ErrorKind::NotFound => "no such directory".to_owned(),
+        _ => source.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(addr: &str, kind: io::ErrorKind) -> String {
+        BindError::Refused { addr: addr.parse().unwrap(), source: kind.into() }.to_string()
+    }
+
+    #[test]
+    fn an_error_says_what_may_help() {
+        assert_eq!(
+            said("127.0.0.1:80", io::ErrorKind::PermissionDenied),
+            "cannot listen at 127.0.0.1:80: permission denied; try a port above 1023, or grant cap_net_bind_service"
+        );
+        assert!(said("localhost:443", io::ErrorKind::PermissionDenied).contains("cap_net_bind_service"));
+        assert!(!said("unix:/run/x", io::ErrorKind::PermissionDenied).contains("port"));
+        assert!(said("127.0.0.1:8070", io::ErrorKind::AddrInUse).contains("the address is in use"));
+        assert!(said("192.0.2.1:8070", io::ErrorKind::AddrNotAvailable).contains("does not have"));
+    }
 }

@@ -43,6 +43,12 @@ pub fn bind(addr: &BindAddr, options: &Options) -> Result<Vec<Listener>, BindErr
             }
             found => Ok(found.into_iter().map(|passed| passed.listener).collect()),
         },
+        BindAddr::ActivatedAs(name) => {
+            let found = inherited(options)?.into_iter().filter(|passed| passed.name.as_ref() == Some(name));
+            let found: Vec<Listener> = found.map(|passed| passed.listener).collect();
+            let what = "none of that name was passed to this process (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES)";
+            if found.is_empty() { Err(BindError::Activation { what }) } else { Ok(found) }
+        }
     }
 }
 
@@ -121,6 +127,51 @@ impl Listener {
             // It can only fail if the socket no longer listens, which is what is wanted.
             let _ = shutdown(&self.socket, Shutdown::Both);
         }
+    }
+
+    /// Leaves the socket, and its file if it has one, to a process that has got it too. From then on [`close`](Self::close) and dropping it
+    /// end listening here and nothing else, until it [takes it over](Self::take_over) again.
+    pub fn hand_over(&self) {
+        if let Ownership::Own { file, closed } = &self.ownership {
+            closed.store(true, Ordering::Release);
+            if let Some(file) = file {
+                file.set_left(true);
+            }
+        }
+    }
+
+    /// Takes on the duties of the process that [handed it over](Self::hand_over): to close it, and to remove its file.
+    pub fn take_over(&self) {
+        if let Ownership::Own { file, closed } = &self.ownership {
+            closed.store(false, Ordering::Release);
+            if let Some(file) = file {
+                file.set_left(false);
+            }
+        }
+    }
+
+    /// Device and inode of the file that goes with it, for its [heir](Self::heir).
+    pub fn file(&self) -> Option<(u64, u64)> {
+        match &self.ownership {
+            Ownership::Own { file, .. } => file.as_ref().map(|file| file.identity()),
+            Ownership::Inherited => None,
+        }
+    }
+
+    /// A socket from another process of the same program, which still owns it: it is to be [taken over](Self::take_over) when that one
+    /// has handed it over. Its file is the one with this device and inode.
+    ///
+    /// # Errors
+    /// It is no listening stream socket.
+    pub fn heir(socket: OwnedFd, file: Option<(u64, u64)>) -> Result<Self, BindError> {
+        let Self { addr, socket, .. } = Self::try_from(socket)?;
+        let file = match (&addr, file) {
+            (LocalAddr::Unix(path), Some(identity)) => SocketFile::of_another(path, identity),
+            _ => None,
+        };
+        let heir = Self::own(socket, addr, file);
+        heir.hand_over();
+        Ok(heir)
     }
 
     fn is_closed(&self) -> bool {

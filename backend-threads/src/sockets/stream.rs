@@ -84,6 +84,14 @@ impl Stream {
         Ok(retry_on_intr(|| send(&self.socket, data, SEND))?)
     }
 
+    /// [`Self::try_send`] for what more follows at once, so that no packet leaves for this alone.
+    ///
+    /// # Errors
+    /// As for [`Self::try_send`].
+    pub fn try_send_more(&self, data: &[u8]) -> io::Result<usize> {
+        Ok(retry_on_intr(|| send(&self.socket, data, SEND.union(SendFlags::MORE)))?)
+    }
+
     /// [`Self::try_send`] for several pieces in one call. The system limits their number (1,024); more are left unsent.
     ///
     /// # Errors
@@ -124,6 +132,14 @@ impl Stream {
     pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&self.socket, false)?;
         Ok(sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(patience))?)
+    }
+
+    /// Ends the patience: no call but those with a deadline waits any more.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn end_patience(&self) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(&self.socket, true)?)
     }
 
     /// [`Self::try_recv`] that waits a little, in one system call; for bytes that are about to come.

@@ -84,7 +84,7 @@ pub(super) struct SocketFile {
 }
 
 /// Device and inode.
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 
 impl SocketFile {
     /// Removes the file unless it was replaced, or this is a fork of the process that made it.
@@ -96,6 +96,22 @@ impl SocketFile {
             // Without the right to remove it any more it stays, as after a crash: the next start replaces it.
             let _ = fs::remove_file(&self.path);
         }
+    }
+
+    /// Leaves the file to somebody else, or not any more.
+    pub(super) fn set_left(&self, left: bool) {
+        self.removed.store(left, Ordering::Relaxed);
+    }
+
+    /// Device and inode.
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The file with this identity that another process made at `path`.
+    pub(super) fn of_another(path: &Path, identity: Identity) -> Option<Self> {
+        let path = std::path::absolute(path).ok()?;
+        Some(Self { path, identity, process: std::process::id(), removed: AtomicBool::new(false) })
     }
 
     /// The file that `bind` just made at `path`, which gets exactly this mode.

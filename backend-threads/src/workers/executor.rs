@@ -12,6 +12,17 @@ pub trait Executor<J>: Send + Sync {
     /// The job comes back when it cannot be taken now, or ever again.
     fn try_submit(&self, job: J) -> Result<(), Rejected<J>>;
 
+    /// Takes a job back from the thread that runs it and that has time for another now: it goes behind those that wait, whether the
+    /// queue is full or not, for this thread takes one of them. A job that makes room for others is not refused for that.
+    ///
+    /// By default the same as [`try_submit`](Self::try_submit), which a full queue refuses; then the job goes on where it is.
+    ///
+    /// # Errors
+    /// The job comes back, and goes on where it is.
+    fn requeue(&self, job: J) -> Result<(), Rejected<J>> {
+        self.try_submit(job)
+    }
+
     /// Whether a job waits for a thread. A job that could go on for long asks this now and then, and makes room; so it has
     /// to be cheap.
     fn waiting(&self) -> bool;
@@ -20,6 +31,18 @@ pub trait Executor<J>: Send + Sync {
     /// first. By default: whether a thread is idle.
     fn has_room(&self) -> bool {
         self.counts().idle > 0
+    }
+
+    /// Makes up to `n` threads more, within its bounds, and says how many. By default none: it has the threads that it has.
+    fn grow(&self, n: usize) -> usize {
+        let _ = n;
+        0
+    }
+
+    /// Lets up to `n` threads end, within its bounds, and says how many. By default none.
+    fn shrink(&self, n: usize) -> usize {
+        let _ = n;
+        0
     }
 
     /// Takes no more jobs, runs those that were taken until `deadline`, and hands back those that did not start. Repeating

@@ -1,7 +1,8 @@
 //! Who runs what may block?
 //!
-//! [`Workers`]: named threads that take jobs from a bounded queue. The pool grows while jobs find nobody idle, and shrinks
-//! when workers stay idle. Whoever has threads already implements [`Executor`] instead.
+//! [`Workers`]: named threads that take jobs from a bounded queue. The pool grows while jobs find nobody idle, at once or when
+//! they have waited for a while, and shrinks when workers stay idle. Whoever has threads already implements [`Executor`] instead;
+//! whoever wants none has [`Nobody`] and the [`Submitter`].
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -29,6 +30,8 @@
 //! The order of events that these rest on is explored by `tests/workers_model.rs`.
 
 mod executor;
+mod growth;
+mod none;
 mod pool;
 mod settings;
 mod slot;
@@ -36,5 +39,6 @@ mod state;
 mod sync;
 
 pub use executor::{Counts, Executor, Rejected, Stopped};
+pub use none::{Nobody, Submitter};
 pub use pool::Workers;
 pub use settings::{Settings, SettingsError};

@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::slot::{Order, Slot};
+use super::slot::{Order, Slot, Start};
 use super::state::State;
 use super::sync::{
     AtomicU64, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, MutexGuard, Ordering, Wait, current, has_ended, park,
@@ -22,7 +22,7 @@ use super::{Counts, Executor, Rejected, Settings, Stopped};
 
 /// A pool of threads that run jobs of one type. Dropping it stops it, with the patience of [`Settings::stop`].
 pub struct Workers<J: Send + 'static> {
-    shared: Arc<Shared<J>>,
+    pub(super) shared: Arc<Shared<J>>,
 }
 
 impl<J: Send + 'static> Workers<J> {
@@ -36,69 +36,32 @@ impl<J: Send + 'static> Workers<J> {
         let workers = Self { shared: Arc::new(Shared::new(settings, Box::new(work))) };
         for _ in 0..min {
             workers.shared.lock().enlist();
-            workers.shared.start_worker(None).map_err(|(e, _)| e)?;
+            workers.shared.start_worker(Start::Queue).map_err(|(e, _)| e)?;
         }
         Ok(workers)
     }
 
-    /// Hands a job to an idle worker, or starts one for it, or queues it; never waits.
+    /// Hands a job to an idle worker, or starts one for it, at once or when it has waited for a while, or queues it; never waits.
     ///
     /// # Errors
     /// The job comes back when the queue is full or the pool was stopped.
     pub fn try_submit(&self, job: J) -> Result<(), Rejected<J>> {
         let shared = &self.shared;
         let mut state = shared.lock();
-        if !state.stopping && state.idle() == 0 && state.threads < shared.max {
-            state.reserve();
-            drop(state);
-            return match shared.start_worker(Some(job)) {
-                // No thread to be had: the queue may still have room.
-                Err((_, Some(job))) => shared.enqueue(shared.lock(), job),
-                _ => Ok(()),
-            };
+        if state.stopping || state.idle() > 0 || state.threads >= shared.max {
+            return shared.enqueue(state, job);
         }
-        shared.enqueue(state, job)
-    }
-
-    /// Starts up to `n` more workers, not beyond `max`, and says how many. They leave again when they stay idle.
-    pub fn grow(&self, n: usize) -> usize {
-        let mut state = self.shared.lock();
-        if state.stopping {
-            return 0;
+        if !shared.settings.delay.is_zero() && state.excess() < shared.settings.queue {
+            shared.watch_over(state, job);
+            return Ok(());
         }
-        let kept = n.min(state.leaving);
-        state.leaving -= kept;
+        state.reserve();
         drop(state);
-        let mut started = 0;
-        while kept + started < n {
-            let mut state = self.shared.lock();
-            if state.stopping || state.threads >= self.shared.max {
-                break;
-            }
-            state.enlist();
-            drop(state);
-            if self.shared.start_worker(None).is_err() {
-                break;
-            }
-            started += 1;
+        match shared.start_worker(Start::Job(job)) {
+            // No thread to be had: the queue may still have room.
+            Err((_, Start::Job(job))) => shared.enqueue(shared.lock(), job),
+            _ => Ok(()),
         }
-        kept + started
-    }
-
-    /// Sends up to `n` workers away, not below `min`, and says how many. Idle ones leave at once, those that slept longest
-    /// first, busy ones as soon as the queue has no job for them.
-    pub fn shrink(&self, n: usize) -> usize {
-        let mut state = self.shared.lock();
-        if state.stopping {
-            return 0;
-        }
-        let n = n.min(state.staying().saturating_sub(self.shared.settings.min));
-        let idle = n.min(state.idle()).min(state.sleepers.len());
-        let dismissed = state.dismiss(idle);
-        state.leaving += n - idle;
-        self.shared.release(state);
-        dismissed.iter().for_each(|slot| slot.wake());
-        n
     }
 
     /// Workers, idle and busy, less those that were sent away.
@@ -146,8 +109,21 @@ impl<J: Send + 'static> Executor<J> for Workers<J> {
         self.try_submit(job)
     }
 
+    fn requeue(&self, job: J) -> Result<(), Rejected<J>> {
+        // One job for each worker at most, until that worker has come for its next.
+        self.shared.push(self.shared.lock(), job)
+    }
+
     fn waiting(&self) -> bool {
         self.waiting()
+    }
+
+    fn grow(&self, n: usize) -> usize {
+        self.grow(n)
+    }
+
+    fn shrink(&self, n: usize) -> usize {
+        self.shrink(n)
     }
 
     fn stop(&self, deadline: Instant) -> Stopped<J> {
@@ -160,7 +136,8 @@ impl<J: Send + 'static> Executor<J> for Workers<J> {
 
     fn has_room(&self) -> bool {
         let counts = self.counts();
-        counts.idle > 0 || counts.threads < self.shared.settings.max()
+        let settings = &self.shared.settings;
+        counts.idle > 0 || settings.delay.is_zero() && counts.threads < settings.max()
     }
 }
 
@@ -188,7 +165,7 @@ enum Slept {
     Enough,
 }
 
-struct Shared<J> {
+pub(super) struct Shared<J> {
     state: Mutex<State<J>>,
     /// Notified when `alive` falls during a stop.
     left: Condvar,
@@ -197,8 +174,8 @@ struct Shared<J> {
     queued: AtomicUsize,
     panics: AtomicU64,
     started: AtomicU64,
-    settings: Settings,
-    max: usize,
+    pub(super) settings: Settings,
+    pub(super) max: usize,
     work: Box<dyn Fn(J) + Send + Sync>,
 }
 
@@ -217,12 +194,12 @@ impl<J: Send + 'static> Shared<J> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<J>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<J>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a change: sees to it that somebody comes for the queue, and that the figures are right.
-    fn release(&self, mut state: MutexGuard<'_, State<J>>) {
+    pub(super) fn release(&self, mut state: MutexGuard<'_, State<J>>) {
         let roused = state.rouse();
         self.queued.store(state.excess(), Ordering::Relaxed);
         drop(state);
@@ -231,22 +208,26 @@ impl<J: Send + 'static> Shared<J> {
         }
     }
 
-    fn enqueue(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
+    fn enqueue(&self, state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
+        if !state.stopping && state.idle() == 0 && state.excess() >= self.settings.queue {
+            return Err(Rejected::Full(job));
+        }
+        self.push(state, job)
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State<J>>, job: J) -> Result<(), Rejected<J>> {
         if state.stopping {
             return Err(Rejected::Stopped(job));
-        }
-        if state.idle() == 0 && state.excess() >= self.settings.queue {
-            return Err(Rejected::Full(job));
         }
         state.queue.push_back(job);
         self.release(state);
         Ok(())
     }
 
-    /// Starts a worker that was reserved. If the system gives no thread, its first job comes back.
-    fn start_worker(self: &Arc<Self>, first: Option<J>) -> Result<(), (io::Error, Option<J>)> {
+    /// Starts a worker that was reserved. If the system gives no thread, what it was for comes back.
+    pub(super) fn start_worker(self: &Arc<Self>, start: Start<J>) -> Result<(), (io::Error, Start<J>)> {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let slot = Arc::new(Slot::new(first));
+        let slot = Arc::new(Slot::new(start));
         let (shared, own) = (Arc::clone(self), Arc::clone(&slot));
         // Held until the handle is in its place, so that a stop which saw the worker come and go finds it.
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,26 +238,34 @@ impl<J: Send + 'static> Shared<J> {
             }
             Err(error) => {
                 drop(handles);
-                let first = slot.first();
+                let start = slot.start();
                 let mut state = self.lock();
                 state.threads -= 1;
                 state.alive -= 1;
-                state.waking -= usize::from(first.is_none());
+                match start {
+                    Start::Job(_) => {}
+                    Start::Queue => state.waking -= 1,
+                    Start::Watch => state.watched = false,
+                }
                 self.release(state);
                 self.left.notify_all();
-                Err((error, first))
+                Err((error, start))
             }
         }
     }
 
     /// The life of a worker.
-    fn serve(&self, slot: &Arc<Slot<J>>) {
+    fn serve(self: &Arc<Self>, slot: &Arc<Slot<J>>) {
         slot.occupy();
-        let mut next = slot.first().or_else(|| {
-            let mut state = self.lock();
-            state.waking -= 1;
-            self.take(state, slot)
-        });
+        let mut next = match slot.start() {
+            Start::Job(job) => Some(job),
+            Start::Queue => {
+                let mut state = self.lock();
+                state.waking -= 1;
+                self.take(state, slot)
+            }
+            Start::Watch => self.watch(slot),
+        };
         while let Some(job) = next {
             let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
             if let Err(payload) = outcome {
@@ -295,10 +284,10 @@ impl<J: Send + 'static> Shared<J> {
     }
 
     /// The next job, or none when the calling worker is to end. Sleeps in between.
-    fn take<'p>(&'p self, mut state: MutexGuard<'p, State<J>>, slot: &Arc<Slot<J>>) -> Option<J> {
+    pub(super) fn take<'p>(&'p self, mut state: MutexGuard<'p, State<J>>, slot: &Arc<Slot<J>>) -> Option<J> {
         let mut slept = Slept::Roused;
         loop {
-            if let Some(job) = state.queue.pop_front() {
+            if let Some(job) = state.next() {
                 self.release(state);
                 return Some(job);
             }

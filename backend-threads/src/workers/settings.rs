@@ -13,6 +13,9 @@ pub struct Settings {
     /// Jobs that may wait while all workers are busy: default 1,024. With 0 a job is taken only when a worker is idle or
     /// can be started.
     pub queue: usize,
+    /// How long a job may wait in the queue before the pool grows for it: default 0, it grows at once. With a queue of 0 it
+    /// always does.
+    pub delay: Duration,
     /// How long a worker above `min` stays without a job: default 30 s.
     pub idle: Duration,
     /// How long dropping the pool waits for jobs that were taken: default 5 s.
@@ -27,6 +30,7 @@ impl Default for Settings {
             min: 10,
             max: None,
             queue: 1024,
+            delay: Duration::ZERO,
             idle: Duration::from_secs(30),
             stop: Duration::from_secs(5),
             name: "cherrystone".into(),

@@ -20,21 +20,31 @@ pub(super) enum Order {
     Leave,
 }
 
+/// What a worker is started for.
+pub(super) enum Start<J> {
+    /// This job.
+    Job(J),
+    /// The jobs in the queue.
+    Queue,
+    /// The jobs in the queue, should they get stuck.
+    Watch,
+}
+
 pub(super) struct Slot<J> {
-    first: Mutex<Option<J>>,
+    start: Mutex<Option<Start<J>>>,
     order: Mutex<Option<Order>>,
     thread: OnceLock<Thread>,
 }
 
 impl<J> Slot<J> {
-    /// A slot for a worker that is about to start, with its first job.
-    pub(super) fn new(first: Option<J>) -> Self {
-        Self { first: Mutex::new(first), order: Mutex::new(None), thread: OnceLock::new() }
+    /// A slot for a worker that is about to start.
+    pub(super) fn new(start: Start<J>) -> Self {
+        Self { start: Mutex::new(Some(start)), order: Mutex::new(None), thread: OnceLock::new() }
     }
 
-    /// The first job, once.
-    pub(super) fn first(&self) -> Option<J> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the worker is started for, to be asked once.
+    pub(super) fn start(&self) -> Start<J> {
+        self.start.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Start::Queue)
     }
 
     /// Makes the calling thread the one to wake.

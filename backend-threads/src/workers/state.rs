@@ -4,7 +4,8 @@
 //! 1. While somebody sleeps and the queue is not empty, one worker is being woken.
 //! 2. `min <= threads - leaving` and `threads <= max`, until the stop.
 //! 3. `alive` counts the threads that still touch the pool, `threads` those of them that were not sent away.
-//! 4. The queue is longer than its setting by at most the number of idle workers, for whom the rest is meant.
+//! 4. The queue is longer than its setting by at most the number of idle workers, for whom the rest is meant, and of jobs that made
+//!    room for others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,6 +14,12 @@ use super::slot::{Order, Slot};
 
 pub(super) struct State<J> {
     pub(super) queue: VecDeque<J>,
+    /// Jobs that were taken out of the queue since the start.
+    pub(super) taken: u64,
+    /// A worker watches whether the queue gets stuck; see `growth`.
+    pub(super) watched: bool,
+    /// A job found no idle worker since that one looked last.
+    pub(super) strained: bool,
     /// The last one fell asleep last.
     pub(super) sleepers: Vec<Arc<Slot<J>>>,
     /// Workers that were woken for a job, or started without one, and are not there yet.
@@ -28,6 +35,9 @@ impl<J> State<J> {
     pub(super) fn new() -> Self {
         Self {
             queue: VecDeque::new(),
+            taken: 0,
+            watched: false,
+            strained: false,
             sleepers: Vec::new(),
             waking: 0,
             threads: 0,
@@ -47,6 +57,13 @@ impl<J> State<J> {
     pub(super) fn enlist(&mut self) {
         self.reserve();
         self.waking += 1;
+    }
+
+    /// The job that has waited longest.
+    pub(super) fn next(&mut self) -> Option<J> {
+        let job = self.queue.pop_front()?;
+        self.taken += 1;
+        Some(job)
     }
 
     pub(super) fn staying(&self) -> usize {

@@ -9,7 +9,7 @@ pub(super) use std::thread::{Builder, JoinHandle, Thread, current};
 
 use std::sync::PoisonError;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Whether a wait's deadline has passed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,11 @@ pub(super) fn park(deadline: Option<Instant>) -> Wait {
         Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
     }
     state(deadline)
+}
+
+/// Lets this much time pass.
+pub(super) fn pause(time: Duration) {
+    thread::sleep(time);
 }
 
 /// Waits on `condvar` until it is notified, or until `deadline`. May come back early.

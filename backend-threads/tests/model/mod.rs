@@ -3,6 +3,8 @@
 
 #[path = "../../src/workers/executor.rs"]
 mod executor;
+#[path = "../../src/workers/growth.rs"]
+mod growth;
 #[path = "../../src/workers/pool.rs"]
 mod pool;
 #[path = "../../src/workers/settings.rs"]

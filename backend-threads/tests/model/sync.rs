@@ -4,7 +4,7 @@ pub(super) use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 pub(super) use shuttle::thread::{Builder, JoinHandle, Thread, current};
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
@@ -22,6 +22,10 @@ pub(super) fn park(deadline: Option<Instant>) -> Wait {
     }
     thread::park();
     Wait::GoesOn
+}
+
+pub(super) fn pause(_time: Duration) {
+    thread::yield_now();
 }
 
 pub(super) fn wait<'m, T>(

@@ -19,6 +19,8 @@ pub enum Fixture {
     Echo,
     /// 200 with a text dump of what was understood of the request.
     Inspect,
+    /// The dump shows trailer fields too, which a server may as well drop.
+    Trailers,
     /// 200 with `onetwothree`, the length not known in advance.
     Chunked,
     /// `/NNN` behind the route gives that status, without content.
@@ -37,10 +39,11 @@ pub enum Fixture {
 
 impl Fixture {
     /// All fixtures.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Root,
         Self::Echo,
         Self::Inspect,
+        Self::Trailers,
         Self::Chunked,
         Self::Status,
         Self::Head,
@@ -56,6 +59,7 @@ impl Fixture {
             Self::Root => "root",
             Self::Echo => "echo",
             Self::Inspect => "inspect",
+            Self::Trailers => "trailers",
             Self::Chunked => "chunked",
             Self::Status => "status",
             Self::Head => "head",
@@ -71,7 +75,7 @@ impl Fixture {
         match self {
             Self::Root => Some("/"),
             Self::Echo => Some("/echo"),
-            Self::Inspect => Some("/inspect"),
+            Self::Inspect | Self::Trailers => Some("/inspect"),
             Self::Chunked => Some("/chunked"),
             Self::Status => Some("/status"),
             Self::Head => Some("/head"),

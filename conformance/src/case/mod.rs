@@ -62,6 +62,15 @@ pub struct Case {
     pub patience: Patience,
     /// The kind of connection that it makes sense on; none for any.
     pub only: Option<Transport>,
+    /// The other protocol that these octets begin, if a server may speak it too.
+    pub begins: Option<Protocol>,
+}
+
+/// A protocol that may be spoken on the same port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/2 with prior knowledge (RFC 9113, 3.3).
+    Http2,
 }
 
 /// Whether a connection is in clear text.

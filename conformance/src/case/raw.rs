@@ -34,6 +34,13 @@ pub(super) struct RawCase {
     pub(super) slow: bool,
     pub(super) split: Option<RawSplit>,
     pub(super) only: Option<RawOnly>,
+    pub(super) begins: Option<RawProtocol>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawProtocol {
+    Http2,
 }
 
 #[derive(Deserialize)]

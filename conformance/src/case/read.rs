@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::raw::{
-    OneOrMany, RawAnswer, RawAwaited, RawBody, RawCase, RawEnd, RawFile, RawHow, RawOnly, RawSplit, RawStatus, RawStep,
+    OneOrMany, RawAnswer, RawAwaited, RawBody, RawCase, RawEnd, RawFile, RawHow, RawOnly, RawProtocol, RawSplit,
+    RawStatus, RawStep,
 };
 use super::{
-    Awaited, Case, Content, End, Expected, Fixture, Patience, Refused, StatusSet, Step, Text, To, Transport, Tunnel,
+    Awaited, Case, Content, End, Expected, Fixture, Patience, Protocol, Refused, StatusSet, Step, Text, To, Transport,
+    Tunnel,
 };
 
 /// No case may make a run wait longer than this in one step, nor write more copies than that.
@@ -72,6 +74,7 @@ fn read_case(id: &str, raw: RawCase) -> Result<Case, String> {
             RawOnly::Clear => Transport::Clear,
             RawOnly::Tls => Transport::Tls,
         }),
+        begins: raw.begins.map(|RawProtocol::Http2| Protocol::Http2),
     };
     if let Some(RawSplit::Octets) = raw.split {
         for step in &mut case.send {

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Awaited, Case, Content, End, Expected, Patience, StatusSet, Step, Text, To, Transport};
+use super::{Awaited, Case, Content, End, Expected, Patience, Protocol, StatusSet, Step, Text, To, Transport};
 
 impl Case {
     /// One entry of a case file.
@@ -40,6 +40,9 @@ impl Case {
             Some(Transport::Clear) => line("only", quoted("clear")),
             Some(Transport::Tls) => line("only", quoted("tls")),
             None => {}
+        }
+        if let Some(Protocol::Http2) = self.begins {
+            line("begins", quoted("http2"));
         }
         out
     }

@@ -52,6 +52,9 @@ impl Serve {
         base.config = testbed::limits();
         let settings = self.server.settings(base);
         settings.config.check().map_err(Trouble::new)?;
+        if let Some(message) = self.server.unpaired_certificates() {
+            return Err(Trouble::new(message));
+        }
         let mut server = Server::new(Testbed::new(mode));
         if self.tls && settings.tls.is_none() {
             let identity = made_up().map_err(Trouble::new)?;

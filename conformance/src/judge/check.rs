@@ -137,7 +137,8 @@ mod tests {
             "{status = [204, 200], body = \"hello\"}",
             "{status = 200, body_hex = \"68656c6c6f\", length = 5, version = \"1.1\"}",
             "{status = 200, contains = [\"he\", \"lo\"], lacks = \"x\"}",
-            "{status = 200, field = {x-a = \"b\", X-A = \"\"}, no_field = [\"x-b\"], interim = []}",
+            "{status = 200, field = {X-A = \"\"}}",
+            "{status = 200, field = {x-a = \"b\"}, no_field = [\"x-b\"], interim = []}",
         ] {
             assert_eq!(check(good, HELLO), Ok(Acceptance::Expected), "{good}");
         }

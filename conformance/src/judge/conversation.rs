@@ -116,8 +116,13 @@ impl Conversation {
         self.reader.rest()
     }
 
+    /// All that came, in full.
+    pub(super) fn received(&self) -> &[u8] {
+        self.reader.seen()
+    }
+
     pub(super) fn into_transcript(self) -> Transcript {
-        Transcript { sent: self.sent, received: self.reader.seen().to_vec(), outlook: self.outlook }
+        Transcript { received: self.received().to_vec(), sent: self.sent, outlook: self.outlook }
     }
 
     /// Sends all of `data`, or as much as the server takes; reads meanwhile. After the server ended its direction,

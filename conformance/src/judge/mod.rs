@@ -23,7 +23,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::answer::Malformed;
-use crate::case::{Addressing, Case, Expected, Patience, Step, Transport};
+use crate::case::{Addressing, Case, Expected, Patience, Protocol, Step, Transport};
 use crate::channel::Connect;
 use check::Acceptance;
 use conversation::Conversation;
@@ -159,6 +159,9 @@ pub fn judge(case: &Case, setting: &Setting, connect: &dyn Connect) -> io::Resul
         choice: None,
     };
     let verdict = match play.run(&mut conversation) {
+        Err(Stop::Fail(_)) if speaks(case.begins, conversation.received()) => {
+            Verdict::Allowed("speaks HTTP/2 on this port".to_owned())
+        }
         Ok(()) => play.choice.map_or(Verdict::Pass, Verdict::Allowed),
         Err(Stop::Fail(reason)) => Verdict::Fail(reason),
         Err(Stop::Allowed(choice)) => Verdict::Allowed(choice),
@@ -167,6 +170,14 @@ pub fn judge(case: &Case, setting: &Setting, connect: &dyn Connect) -> io::Resul
     };
     let took = conversation.now().saturating_duration_since(start);
     Ok(Outcome { verdict, transcript: conversation.into_transcript(), took })
+}
+
+/// Whether these octets are the server's side of `protocol`: of HTTP/2 the first frame, SETTINGS on stream 0 (RFC 9113, 3.4).
+fn speaks(protocol: Option<Protocol>, received: &[u8]) -> bool {
+    match protocol {
+        Some(Protocol::Http2) => matches!(received, [_, _, _, 4, _, 0, 0, 0, 0, ..]),
+        None => false,
+    }
 }
 
 /// Why a case ends before its last step.
@@ -270,5 +281,50 @@ impl Play<'_> {
         };
         let wanted = expected.describe(&self.setting.addressing, self.case.target());
         Err(Stop::Fail(format!("answer {number}: {what}; expected {wanted}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Channel, Received};
+
+    /// Says the same to whatever comes.
+    struct Says(&'static [u8]);
+
+    impl Connect for Says {
+        fn connect(&self) -> io::Result<Box<dyn Channel>> {
+            Ok(Box::new(Self(self.0)))
+        }
+    }
+
+    impl Channel for Says {
+        fn send(&mut self, bytes: &[u8], _: Duration) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn receive(&mut self, buffer: &mut [u8], _: Duration) -> io::Result<Received> {
+            let said = std::mem::take(&mut self.0);
+            buffer[..said.len()].copy_from_slice(said);
+            Ok(if said.is_empty() { Received::End } else { Received::Bytes(said.len()) })
+        }
+    }
+
+    #[test]
+    fn a_server_may_speak_the_protocol_that_the_octets_begin_and_no_other() {
+        let case = |begins: &str| {
+            let text = format!(
+                "[[case]]\nname = \"preface\"\nrequires = [\"r\"]\nlevel = \"security\"\nwhy = \"Because.\"\n\
+                 send = [\"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n\"]\nanswers = [{{ status = \"refused\" }}]\n{begins}"
+            );
+            Case::read_file("g", &text).unwrap().remove(0)
+        };
+        let verdict = |case: &Case, says| judge(case, &Setting::new("h"), &Says(says)).unwrap().verdict;
+        let settings = b"\0\0\0\x04\0\0\0\0\0";
+        let either = case("begins = \"http2\"");
+        assert!(matches!(verdict(&either, settings), Verdict::Allowed(_)));
+        assert!(matches!(verdict(&case(""), settings), Verdict::Fail(_)));
+        assert!(matches!(verdict(&either, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), Verdict::Fail(_)));
+        assert_eq!(verdict(&either, b"HTTP/1.1 505 No\r\nContent-Length: 0\r\n\r\n"), Verdict::Pass);
     }
 }

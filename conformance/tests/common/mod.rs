@@ -9,6 +9,7 @@
 mod answer;
 mod peer;
 pub mod process;
+pub mod served;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -172,13 +173,15 @@ impl<F: Gateway> Gateway for Placed<F> {
     }
 }
 
-fn allow_many_files() {
+/// Raises the limit of descriptors as far as that is allowed, and says how far.
+pub fn allow_many_files() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let limit = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Makes a test of each function for each set-up.

@@ -30,6 +30,14 @@ impl Peer {
         Self::from(TcpStream::from(socket))
     }
 
+    /// A connection from this address; there are only so many ports for each.
+    pub fn from_source(source: [u8; 4], address: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::from(TcpStream::from(socket))
+    }
+
     pub fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.stream.write_all(octets.as_ref()).unwrap();
     }

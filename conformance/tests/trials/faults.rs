@@ -114,7 +114,7 @@ on_all_setups_at_once! {
 
     /// Clients that go on sending after they were refused are listened to for a while, but keep nobody waiting.
     fn sending_on_after_a_refusal_delays_nobody(setup) {
-        let bed = Bed::new(setup, |settings| settings.config.timeouts.linger = Duration::from_secs(1));
+        let bed = Bed::new(setup, |settings| settings.config.timeouts.linger = Duration::from_secs(3));
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..2 {
@@ -127,7 +127,8 @@ on_all_setups_at_once! {
             }
             pause(50);
             for _ in 0..20 {
-                assert!(bed.greet() < SOON);
+                // Long before anybody is given up, on a busy machine too.
+                assert!(bed.greet() < Duration::from_secs(2));
                 pause(10);
             }
             bed.await_open(0);

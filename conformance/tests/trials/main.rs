@@ -9,6 +9,7 @@ mod faults;
 mod hands;
 mod mixed;
 mod order;
+mod passing;
 mod stopping;
 mod timing;
 mod waiting;

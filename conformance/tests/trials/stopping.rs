@@ -46,7 +46,8 @@ on_all_setups_at_once! {
         let mut idle = bed.connect();
         idle.send(get("/"));
         assert_eq!(idle.answer().status, 200);
-        pause(20);
+        // Longer than a request may be on its way.
+        pause(300);
         let stopping = stop(&bed, LONG);
         let start = Instant::now();
         assert!(silent.rest().is_empty() && idle.rest().is_empty());
@@ -55,6 +56,27 @@ on_all_setups_at_once! {
         assert!(took < Duration::from_secs(1), "{took:?}");
         assert_eq!((stopped.cut, stopped.busy), (0, 0));
         assert_eq!(bed.running.stats().open, 0);
+    }
+
+    /// Whoever has just connected, or was just answered, may have a request on its way: it is waited for a moment, answered, and is the
+    /// last one.
+    fn a_request_that_is_on_its_way_is_answered(setup) {
+        let bed = Bed::new(setup, |_| {});
+        let mut fresh = bed.connect();
+        let mut busy = bed.connect();
+        busy.send(get("/"));
+        assert_eq!(busy.answer().status, 200);
+        let stopping = stop(&bed, LONG);
+        pause(60);
+        for peer in [&mut fresh, &mut busy] {
+            peer.send(get("/"));
+            let answer = peer.answer();
+            assert_eq!((answer.text(), answer.closes()), ("ok", true));
+            assert!(peer.rest().is_empty());
+        }
+        let (stopped, took) = stopping.join().unwrap();
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert_eq!((stopped.cut, stopped.busy), (0, 0));
     }
 
     /// Requests under way are answered, the answer announces the end, and newcomers are refused meanwhile.

@@ -2,14 +2,42 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cherrystone::Status;
+use cherrystone::workers::{self, Executor, Rejected, Stopped, Workers};
+use cherrystone::{Exchange, Head, Job, Server, Status};
 
 use crate::common::*;
 use crate::hands::hands;
 
 const SOON: Duration = Duration::from_millis(300);
+
+/// One worker, which somebody always waits for, and which takes nothing back.
+struct Strict(Workers<Job>);
+
+impl Executor<Job> for Strict {
+    fn try_submit(&self, job: Job) -> Result<(), Rejected<Job>> {
+        self.0.try_submit(job)
+    }
+
+    fn requeue(&self, job: Job) -> Result<(), Rejected<Job>> {
+        Err(Rejected::Full(job))
+    }
+
+    fn waiting(&self) -> bool {
+        true
+    }
+
+    fn stop(&self, deadline: Instant) -> Stopped<Job> {
+        self.0.stop(deadline)
+    }
+}
+
+fn one_worker() -> workers::Settings {
+    let mut settings = workers::Settings::default();
+    (settings.min, settings.max, settings.queue) = (1, Some(1), 8);
+    settings
+}
 
 on_every_setup! {
     /// A thousand event streams.
@@ -249,6 +277,60 @@ on_all_setups_at_once! {
         assert_eq!(peer.answer().status, 101);
         let taken = peer.stuff(&[b'x'; 64 << 10], 64 << 20);
         assert!(taken < 24 << 20, "{taken} octets were taken");
+    }
+
+    /// Nor does a kept connection that makes room for others meet a 503 because they fill the queue, whether there is one or not.
+    fn making_room_is_no_way_out(setup) {
+        if setup.is_mio() {
+            return;
+        }
+        for queue in [0, 1] {
+            let bed = Bed::new(setup, |settings| {
+                (settings.min_threads, settings.max_threads, settings.queue) = (1, 1, queue);
+            });
+            let mut kept = bed.connect();
+            kept.send(get("/sleep?s=0.2") + &get("/").repeat(300));
+            pause(50);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for _ in 0..40 {
+                            let mut other = bed.connect();
+                            other.send(get("/"));
+                            let status = other.answer().status;
+                            assert!(status == 200 || status == 503, "{status}");
+                        }
+                    });
+                }
+                for n in 0..301 {
+                    assert_eq!(kept.answer().status, 200, "answer {n} with a queue of {queue}");
+                }
+            });
+            let stats = bed.running.stats();
+            assert!(stats.refused > 0, "the queue was never full: {stats:?}");
+        }
+    }
+
+    /// Threads of the program's own may refuse to take a connection back: it goes on where it is.
+    fn a_strict_executor_ends_no_connection(setup) {
+        if setup.is_mio() {
+            return;
+        }
+        let settings = settings(setup);
+        let strict = Strict(Workers::start(one_worker(), Job::run).unwrap());
+        let server = Server::new(|_: Head<'_>, exchange: Exchange<'_>| exchange.respond(Status::OK, &[], "ok"));
+        let server = server.backend(setup.backend()).settings(settings).executor(strict).bind("127.0.0.1:0").unwrap();
+        let address = server.addresses().find_map(|address| address.tcp()).unwrap();
+        let running = server.start().unwrap();
+        let mut kept = Peer::connect(address);
+        for _ in 0..20 {
+            kept.send(get("/").repeat(20));
+            let mut other = Peer::connect(address);
+            other.send(get("/"));
+            assert!((0..20).all(|_| kept.answer().status == 200));
+            assert!([200, 503].contains(&other.answer().status));
+        }
+        running.stop(Duration::from_secs(5));
     }
 
     /// A full queue gives no answer up that has begun.

@@ -80,16 +80,44 @@ impl Chunked {
     /// What is wrong, and at which octet of `input`.
     #[inline]
     pub(crate) fn step(&mut self, input: &[u8], budget: &mut u64, limits: &Limits) -> Result<Step, (Kind, usize)> {
+        match self.next_chunk(input, budget) {
+            Some(step) => Ok(step),
+            None => self.any_step(input, budget, limits),
+        }
+    }
+
+    /// The short way, for nearly all chunks: from the end of one into the next, whose size line is there as a whole and has nothing
+    /// else. `None` has changed nothing.
+    #[inline]
+    fn next_chunk(&mut self, input: &[u8], budget: &mut u64) -> Option<Step> {
+        let end = match (self.state, input) {
+            (State::End { cr: false }, [b'\r', b'\n', ..]) => 2,
+            (State::Size { octets: 0, .. }, _) => 0,
+            _ => return None,
+        };
+        let (size, line) = size_line(&input[end..])?;
+        let skip = end + line;
+        let len = at_most(size, input.len() - skip);
+        if len == 0 {
+            return None;
+        }
+        *budget = budget.checked_sub(size)?;
+        self.state = State::behind(size - len as u64);
+        Some(Step::Data { skip, len })
+    }
+
+    /// The long way, for everything.
+    #[inline(never)]
+    fn any_step(&mut self, input: &[u8], budget: &mut u64, limits: &Limits) -> Result<Step, (Kind, usize)> {
         let mut at = 0;
         loop {
             match self.state {
                 State::Data(left) => {
-                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - at);
+                    let len = at_most(left, input.len() - at);
                     if len == 0 {
                         return Ok(Step::More { skip: at });
                     }
-                    let left = left - len as u64;
-                    self.state = if left == 0 { State::End { cr: false } } else { State::Data(left) };
+                    self.state = State::behind(left - len as u64);
                     return Ok(Step::Data { skip: at, len });
                 }
                 State::End { cr } => match (&input[at..], cr) {
@@ -110,7 +138,7 @@ impl Chunked {
                     _ => return Err((Kind::ChunkEnd, at)),
                 },
                 State::Size { .. } | State::Extension { .. } => {
-                    let Some(size) = self.size_line(input, &mut at, limits)? else {
+                    let Some(size) = self.size(input, &mut at, limits)? else {
                         return Ok(Step::More { skip: at });
                     };
                     *budget = budget.checked_sub(size).ok_or((Kind::BodyTooLarge, at))?;
@@ -124,19 +152,12 @@ impl Chunked {
     }
 
     /// Takes octets of a chunk-size line from `at` on; the size once the line is complete.
-    #[inline]
-    fn size_line(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Option<u64>, (Kind, usize)> {
+    fn size(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Option<u64>, (Kind, usize)> {
         let State::Size { mut size, mut octets } = self.state else { return self.extension(input, at, limits) };
         while let Some(&octet) = input.get(*at) {
-            let digit = match octet {
-                b'0'..=b'9' => octet - b'0',
-                b'a'..=b'f' => octet - b'a' + 10,
-                b'A'..=b'F' => octet - b'A' + 10,
-                b'\r' | b';' | b' ' | b'\t' if octets > 0 => {
-                    if let [b'\r', b'\n', ..] = input[*at..] {
-                        *at += 2;
-                        return Ok(Some(size));
-                    }
+            let digit = match (syntax::hex(octet), octet) {
+                (Some(digit), _) => digit,
+                (None, b'\r' | b';' | b' ' | b'\t') if octets > 0 => {
                     self.state = State::Extension { size, octets, at: At::Semicolon { spaced: false } };
                     return self.extension(input, at, limits);
                 }
@@ -184,6 +205,33 @@ impl Chunked {
         self.state = State::Extension { size, octets, at: place };
         Ok(None)
     }
+}
+
+impl State {
+    /// Where this much of a chunk's data is still to come.
+    #[inline]
+    fn behind(left: u64) -> Self {
+        if left == 0 { Self::End { cr: false } } else { Self::Data(left) }
+    }
+}
+
+/// So much of `wanted` as there is.
+#[inline]
+fn at_most(wanted: u64, there: usize) -> usize {
+    usize::try_from(wanted).unwrap_or(usize::MAX).min(there)
+}
+
+/// The size in a line that is there as a whole and has nothing else, and how long the line is.
+#[inline]
+fn size_line(input: &[u8]) -> Option<(u64, usize)> {
+    let mut size = 0;
+    for (at, &octet) in input.iter().take(16).enumerate() {
+        match syntax::hex(octet) {
+            Some(digit) => size = size << 4 | u64::from(digit),
+            None => return (at > 0 && input[at..].starts_with(b"\r\n")).then_some((size, at + 2)),
+        }
+    }
+    None
 }
 
 impl At {

@@ -208,10 +208,11 @@ impl Connection {
                 self.offset += len as u64;
                 Event::Data(rx.split_off(len).0)
             }
+            Taken::End(0) => Event::End(Fields::default()),
             Taken::End(len) => {
                 self.offset += len as u64;
                 let (raw, index) = rx.split_off(len);
-                Event::End(if len == 0 { Fields::default() } else { Fields::new(raw, &index.fields) })
+                Event::End(Fields::new(raw, &index.fields))
             }
             Taken::NeedInput => Event::NeedInput,
             Taken::NeedContinue => Event::NeedContinue,
@@ -232,7 +233,7 @@ impl Connection {
 
     fn reading_deadline(&self) -> Deadline {
         let (at, cause) = match (self.closing, &self.receive) {
-            (Closing::Lingering, _) => (self.until, Cause::Linger),
+            (Closing::Lingering, _) => (self.linger_ends(), Cause::Linger),
             (Closing::Open, Receive::Head(head)) if self.reply == Reply::Idle => {
                 let first = self.requests == 0 || head.has_begun();
                 (self.until, if first { Cause::Head } else { Cause::Idle })
@@ -268,6 +269,14 @@ impl Connection {
     /// Octets of input consumed so far.
     pub fn consumed(&self) -> u64 {
         self.offset
+    }
+
+    /// Content of announced length that was not reported yet; `None` if no length was announced.
+    pub fn announced(&self) -> Option<u64> {
+        match self.receive {
+            Receive::Length(left) => Some(left),
+            _ => None,
+        }
     }
 
     /// How long until the deadline, at least zero; for drivers whose sockets take a time-out.

@@ -89,12 +89,21 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn head(&mut self, progress: HeadProgress, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let HeadProgress { mut scan, mut lead } = progress;
         let closed = rx.is_closed();
         let (unread, index) = rx.parts();
         if unread.is_empty() && scan.is_fresh() {
             return self.before_head(lead, closed, env);
+        }
+        let limits = &env.config.limits;
+        if scan.is_fresh()
+            && let Some(len) = parse::whole_head(unread, limits, index)
+            && !self.misdirects(index.line)
+        {
+            self.begin_request(unread, index, env);
+            return Ok(Some(Taken::Request(len)));
         }
         if lead == Lead::Nothing {
             lead = Lead::Octets;
@@ -121,20 +130,12 @@ impl Connection {
                 _ => {}
             }
         }
-        let limits = &env.config.limits;
-        if scan.is_fresh()
-            && let Some(len) = parse::whole_head(unread, limits, index)
-            && !self.misdirects(index.line)
-        {
-            self.begin_request(unread, index, env);
-            return Ok(Some(Taken::Request(len)));
-        }
         if scan.lines() == 0 {
             match scan.next(unread, limits.head) {
                 Ok(Found::Line { start, end }) => {
                     // Whatever is wrong further on, an answer to HEAD has no content.
                     self.request.mute = unread.starts_with(b"HEAD ");
-                    let line = parse::request_line(&unread[start..end], limits);
+                    let line = parse::request_line(&unread[start..end + 2], limits);
                     index.line = line.map_err(|kind| self.violated(kind, start))?;
                     if self.misdirects(index.line) {
                         return Err(self.violated(Kind::Misdirected, start));
@@ -149,8 +150,7 @@ impl Connection {
         }
         match scan.end(unread, limits.head, usize::from(limits.fields) + 1) {
             Ok(Some(len)) => {
-                let fields_at = usize::from(index.line.target_end) + " HTTP/1.1\r\n".len();
-                parse::header_section(&unread[..len], fields_at, scan.lines().saturating_sub(1), index)
+                parse::header_section(&unread[..len], scan.lines().saturating_sub(1), index)
                     .map_err(|kind| self.violated(kind, 0))?;
                 self.begin_request(unread, index, env);
                 Ok(Some(Taken::Request(len)))
@@ -219,6 +219,7 @@ impl Connection {
     }
 
     /// The next piece of content, with its framing taken off.
+    #[inline(always)]
     fn content(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         match &mut self.receive {
             Receive::Length(0) => {
@@ -269,6 +270,7 @@ impl Connection {
         }
     }
 
+    #[cold]
     fn trailers(&mut self, scan: &mut Scan, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         let limits = &env.config.limits;
         let (unread, index) = rx.parts();
@@ -289,6 +291,7 @@ impl Connection {
     }
 
     /// More content has to come: from a client that waits for us, has gone, is late, or is about to send.
+    #[inline(never)]
     fn lacks_content(&mut self, env: &Env<'_>, rx: &RecvBuf) -> Result<Option<Taken>, Violation> {
         if rx.is_closed() {
             return Err(self.violated(Kind::Truncated, rx.unread().len()));
@@ -327,6 +330,7 @@ impl Connection {
     }
 
     /// The answer is complete and the content is not: drops a bounded amount of it, so that the connection can be kept.
+    #[cold]
     fn drain(&mut self, env: &Env<'_>, rx: &mut RecvBuf) -> Result<Option<Taken>, Violation> {
         if !self.request.keep || self.drained > env.config.limits.drain || rx.is_closed() && rx.is_empty() {
             self.closing = Closing::Due;

@@ -7,9 +7,14 @@
 //! 1. An answer that says `close` is the last one, and one that does not is not, unless the peer breaks a rule, stops
 //!    sending, or sends more unread content than is drained.
 
+use core::time::Duration;
+
 use super::receive::{Receive, Taken};
-use super::{Cause, Closing, Connection, Reply, Traits};
-use crate::{Env, Instant, RecvBuf};
+use super::{Allowance, Cause, Closing, Connection, Reply, Traits};
+use crate::{Env, Instant, Pace, RecvBuf};
+
+/// How long a closing connection listens to a peer that says nothing: it has had the time to read. Any octet earns all of it anew.
+const SILENCE: Pace = Pace { grace: Duration::from_secs(5), rate: 0 };
 
 impl Connection {
     /// Decides whether the connection is kept after the answer whose head is being written.
@@ -64,21 +69,32 @@ impl Connection {
             }
             Closing::Told => {
                 self.until = env.now + env.config.timeouts.linger;
+                self.body_pace = Allowance::full(SILENCE);
                 self.closing = Closing::Lingering;
             }
             Closing::Open | Closing::Lingering => {}
             Closing::Closed | Closing::Cut => return Taken::Closed,
         }
-        self.offset += rx.unread().len() as u64;
+        let drained = rx.unread().len();
+        self.offset += drained as u64;
         rx.consume(usize::MAX);
-        if rx.is_closed() || env.now >= self.until {
+        if drained > 0 {
+            self.body_pace.earn(drained, env.now, SILENCE);
+        }
+        if rx.is_closed() || env.now >= self.linger_ends() {
             if !rx.is_closed() {
                 self.expire(Cause::Linger);
             }
             self.closing = Closing::Closed;
             return Taken::Closed;
         }
+        self.body_pace.wait(env.now);
         Taken::NeedInput
+    }
+
+    /// When listening ends to a peer that neither ends its side nor says anything more.
+    pub(super) fn linger_ends(&self) -> Instant {
+        self.until.min(self.body_pace.ends())
     }
 
     /// Lets no further request follow: an idle connection closes at the next `poll`, a request under way is answered

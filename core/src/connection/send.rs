@@ -7,7 +7,7 @@ use super::receive::Receive;
 use super::{Cause, Closing, Connection, Reply, Stalled};
 use crate::response::encode::{self, Coda, Encoder};
 use crate::response::frame::Frame;
-use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, Violation};
+use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, StatusLine, Violation};
 
 impl Connection {
     /// Sends 100 (Continue) to a client that holds its content back (RFC 9110, 15.2.1).
@@ -50,17 +50,19 @@ impl Connection {
     ///
     /// # Errors
     /// [`Misuse::NotStarted`] and [`Misuse::AlreadyStarted`]; [`Misuse::BodyNotAllowed`] for content with 204 or 205;
-    /// [`Misuse::InvalidField`] for a malformed field; [`Misuse::ReservedField`] for `Content-Length`,
-    /// `Transfer-Encoding`, `Connection` or `Keep-Alive`.
+    /// [`Misuse::InvalidField`] for a malformed field, [`Misuse::Reason`] for a malformed reason phrase;
+    /// [`Misuse::ReservedField`] for `Content-Length`, `Transfer-Encoding`, `Connection` or `Keep-Alive`.
     #[inline]
-    pub fn respond(
+    pub fn respond<'r>(
         &mut self,
         env: &Env<'_>,
-        status: Status,
+        status: impl Into<StatusLine<'r>>,
         fields: &[Field<'_>],
         size: Size,
         tx: &mut SendBuf,
     ) -> Result<(), Misuse> {
+        let line = status.into();
+        let status = line.status();
         self.expect_due()?;
         let tunnel = self.request.connect && status.code() < 300;
         if (status.is_bodiless() && status != Status::NOT_MODIFIED || tunnel)
@@ -69,7 +71,7 @@ impl Connection {
             return Err(Misuse::BodyNotAllowed);
         }
         let mut encoder = Encoder::new(tx);
-        encoder.status_line(status);
+        encoder.worded_line(line)?;
         encoder.fields(fields)?;
         let unframed = status.forbids_length() || tunnel || status == Status::NOT_MODIFIED && size == Size::Empty;
         let reply = match size {
@@ -169,6 +171,22 @@ impl Connection {
             }
             Reply::Length(_) | Reply::Chunked | Reply::UntilClose | Reply::Done => {}
         }
+        self.reply = Reply::Done;
+        Ok(())
+    }
+
+    /// All of the content that was announced, and the end of the answer: [`write`](Self::write) and [`finish`](Self::finish) in one.
+    ///
+    /// # Errors
+    /// As for both.
+    #[inline]
+    pub(crate) fn conclude(&mut self, content: &[u8], tx: &mut SendBuf) -> Result<(), Misuse> {
+        if self.reply != Reply::Length(content.len() as u64) || self.request.mute {
+            self.write(content, tx)?;
+            return self.finish(&[], tx);
+        }
+        tx.put(content);
+        self.content += content.len() as u64;
         self.reply = Reply::Done;
         Ok(())
     }

@@ -40,6 +40,11 @@ impl Intake {
         self.trailers.clear();
     }
 
+    /// Makes room for so much content, so that collecting it piece by piece does not move it.
+    pub fn expect(&mut self, octets: usize) {
+        self.octets.reserve(octets);
+    }
+
     /// Collects a piece of content ahead of the handler.
     pub fn collect(&mut self, data: &[u8]) {
         self.octets.extend_from_slice(data);
@@ -71,6 +76,22 @@ impl Intake {
         }
     }
 
+    /// What was collected and not read.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut octets = core::mem::take(&mut self.octets);
+        octets.drain(..core::mem::take(&mut self.at));
+        octets
+    }
+
+    /// Whether all content has left the connection.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    pub(crate) fn trailers(&self) -> Fields<'_> {
+        self.trailers.head().fields()
+    }
+
     /// Notes that nothing more is to be read: the content was refused, or is nobody's concern.
     pub(crate) fn give_up(&mut self) {
         if self.state == State::Open {
@@ -98,11 +119,12 @@ impl<'b> Body<'b> {
 
     /// The trailer fields; none before the content was read to its end.
     pub fn trailers(&self) -> Fields<'_> {
-        self.intake.trailers.head().fields()
+        self.intake.trailers()
     }
 
-    /// Takes the next piece of content from the connection: into `buf` as much as fits, the rest into the intake.
-    fn pull(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    /// Takes the next piece of content from the connection: offers it to `take`, which says how much it took, and leaves the rest in the
+    /// intake.
+    fn pull(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> io::Result<usize> {
         loop {
             match self.intake.state {
                 State::Open => {}
@@ -112,8 +134,7 @@ impl<'b> Body<'b> {
             let (link, env) = self.port.parts();
             match link.conn.poll(&env, &mut link.rx) {
                 Ok(Event::Data(data)) => {
-                    let n = data.len().min(buf.len());
-                    buf[..n].copy_from_slice(&data[..n]);
+                    let n = take(data).min(data.len());
                     self.intake.octets.clear();
                     self.intake.at = 0;
                     self.intake.octets.extend_from_slice(&data[n..]);
@@ -152,19 +173,46 @@ impl Read for Body<'_> {
             if buf.is_empty() {
                 return Ok(0);
             }
-            return self.pull(buf);
+            return self.pull(&mut |data| {
+                let n = data.len().min(buf.len());
+                buf[..n].copy_from_slice(&data[..n]);
+                n
+            });
         }
         let n = self.intake.len().min(buf.len());
         buf[..n].copy_from_slice(&self.intake.octets[self.intake.at..][..n]);
         self.intake.at += n;
         Ok(n)
     }
+
+    fn read_to_end(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        /// Content for which there is room at once, whatever length was announced.
+        const AHEAD: u64 = 1 << 20;
+        let start = out.len();
+        if out.is_empty() && self.intake.at == 0 {
+            core::mem::swap(out, &mut self.intake.octets);
+        } else {
+            out.extend_from_slice(&self.intake.octets[self.intake.at..]);
+        }
+        self.intake.at = self.intake.octets.len();
+        let announced = self.port.parts().0.conn.announced().unwrap_or(0);
+        out.reserve(announced.min(AHEAD) as usize);
+        loop {
+            let taken = self.pull(&mut |data| {
+                out.extend_from_slice(data);
+                data.len()
+            })?;
+            if taken == 0 {
+                return Ok(out.len() - start);
+            }
+        }
+    }
 }
 
 impl BufRead for Body<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.intake.is_empty() {
-            self.pull(&mut [])?;
+            self.pull(&mut |_| 0)?;
         }
         Ok(&self.intake.octets[self.intake.at..])
     }

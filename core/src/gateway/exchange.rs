@@ -5,8 +5,8 @@
 use alloc::boxed::Box;
 
 use super::ongoing::{self, Ongoing};
-use super::{Body, Deferred, Done, Failure, Intake, Payload, Peer, Port, ResponseWriter, Upgrade};
-use crate::{Field, Head, Interim, PeerFacts, Size, Status};
+use super::{Body, Deferred, Dialogue, Done, Failure, Intake, Payload, Peer, Port, ResponseWriter, Upgrade};
+use crate::{Field, Head, Interim, PeerFacts, Size, StatusLine};
 
 /// One request that is to be answered.
 pub struct Exchange<'x> {
@@ -32,6 +32,15 @@ impl<'x> Exchange<'x> {
     /// Who asks.
     pub fn peer(&self) -> &Peer {
         self.peer
+    }
+
+    /// The same exchange, asked by somebody else; for gateways that know better who that is.
+    #[must_use]
+    pub fn seen_as<'y>(self, peer: &'y Peer) -> Exchange<'y>
+    where
+        'x: 'y,
+    {
+        Exchange { port: self.port, intake: self.intake, peer, mount: self.mount }
     }
 
     /// What TLS knows of who asks; `None` on a plain connection.
@@ -82,9 +91,14 @@ impl<'x> Exchange<'x> {
     /// # Errors
     /// For malformed fields, or content with a status that has none.
     #[inline]
-    pub fn respond(self, status: Status, fields: &[Field<'_>], payload: impl Into<Payload>) -> Result<Done, Failure> {
+    pub fn respond<'r>(
+        self,
+        status: impl Into<StatusLine<'r>>,
+        fields: &[Field<'_>],
+        payload: impl Into<Payload>,
+    ) -> Result<Done, Failure> {
         let (link, env) = self.port.parts();
-        let ongoing = ongoing::begin(link, &env, status, fields, payload.into())?;
+        let ongoing = ongoing::begin(link, &env, status.into(), fields, payload.into())?;
         Ok(Done { ongoing })
     }
 
@@ -92,9 +106,9 @@ impl<'x> Exchange<'x> {
     ///
     /// # Errors
     /// For malformed fields, or content with a status that has none.
-    pub fn start_response(
+    pub fn start_response<'r>(
         self,
-        status: Status,
+        status: impl Into<StatusLine<'r>>,
         fields: &[Field<'_>],
         size: Size,
     ) -> Result<ResponseWriter<'x>, Failure> {
@@ -118,5 +132,10 @@ impl<'x> Exchange<'x> {
     pub fn defer(self) -> (Deferred, Done) {
         let (deferred, slot) = Deferred::new();
         (deferred, Done::later(Ongoing::deferred(slot)))
+    }
+
+    /// Leaves the answer, and what is left of the content, to a [`Dialogue`].
+    pub fn converse(self, dialogue: Box<dyn Dialogue>) -> Done {
+        Done::later(Ongoing::dialogue(dialogue, core::mem::take(self.intake)))
     }
 }

@@ -5,13 +5,15 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::task::Waker;
+use std::fs::File;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 
 use super::deferred::{Answer, Slot};
-use super::{ChunkOut, Failure, Payload, Progress, Upgrade};
-use crate::{Env, Event, Link, Size, Status};
+use super::{ChunkOut, Dialogue, Failure, Intake, Payload, Progress, Talk, Turn, Upgrade};
+use crate::{Env, Event, Link, Size, StatusLine};
 use alloc::boxed::Box;
 
 /// An answer under way.
@@ -21,10 +23,37 @@ pub struct Ongoing(Kind);
 enum Kind {
     /// Octets in memory, from this position on.
     Octets(Payload, usize),
-    File(std::fs::File, core::ops::Range<u64>),
+    /// A part of a file, and how it gets to the socket.
+    File(File, Range<u64>, Way),
     Source(Box<dyn super::Source>),
     Deferred(Arc<Slot>),
+    Dialogue(Box<Conversation>),
     Upgrade(Box<dyn Upgrade>),
+}
+
+/// How a file gets to the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The kernel may move it.
+    Kernel,
+    /// Through the output, since the kernel would not.
+    Output,
+}
+
+/// Content that a backend may hand to the socket itself, behind what the link has queued.
+#[derive(Debug)]
+pub enum Content<'o> {
+    /// What is left of octets in memory.
+    Octets(&'o [u8]),
+    /// What is left of a part of a file.
+    File(&'o File, Range<u64>),
+}
+
+/// A dialogue, and content that was collected for it.
+struct Conversation {
+    dialogue: Box<dyn Dialogue>,
+    intake: Intake,
+    waits_for_input: bool,
 }
 
 /// What an ongoing answer waits for now.
@@ -34,19 +63,21 @@ pub enum Advance {
     Room,
     /// For its waker.
     Waker,
-    /// For bytes from the client, or its waker: an upgraded protocol.
+    /// For bytes from the client, or its waker: an upgraded protocol, or a dialogue that wants more content.
     Input,
     /// For nothing: the answer is complete, or was given up and the connection ends.
     Finished,
 }
 
+/// Content up to this size is copied behind what is queued, so that all leaves in one write; larger content stays where it is.
+pub(super) const SMALL: usize = 16 << 10;
 /// How many octets of a file are read into the output at a time.
 const FILE_PIECE: u64 = 64 << 10;
 
 impl Ongoing {
     pub(crate) fn payload(payload: Payload) -> Self {
         Self(match payload {
-            Payload::File(file, range) => Kind::File(file, range),
+            Payload::File(file, range) => Kind::File(file, range, Way::Kernel),
             Payload::Chunks(source) => Kind::Source(source),
             octets => Kind::Octets(octets, 0),
         })
@@ -56,6 +87,10 @@ impl Ongoing {
         Self(Kind::Deferred(slot))
     }
 
+    pub(crate) fn dialogue(dialogue: Box<dyn Dialogue>, intake: Intake) -> Self {
+        Self(Kind::Dialogue(Box::new(Conversation { dialogue, intake, waits_for_input: false })))
+    }
+
     pub(crate) fn upgrade(next: Box<dyn Upgrade>) -> Self {
         Self(Kind::Upgrade(next))
     }
@@ -63,42 +98,75 @@ impl Ongoing {
     /// Moves on until the output holds `mark` octets, or there is nothing to do now.
     pub fn advance(&mut self, link: &mut Link, env: &Env<'_>, mark: usize, waker: &Waker) -> Advance {
         let moved = self.step(link, env, mark, waker);
-        moved.unwrap_or_else(|_| {
-            // What failed is the application's or a file's fault; the client sees that the answer is incomplete.
-            link.conn.abort(env, &mut link.tx);
-            link.conn.end_upgrade();
-            Advance::Finished
+        moved.unwrap_or_else(|failure| match failure {
+            Failure::Violation(violation) => {
+                link.conn.refuse(env, violation, &mut link.tx);
+                link.conn.end_upgrade();
+                Advance::Finished
+            }
+            // What failed is the application's or a file's fault.
+            _ => self.give_up(link, env),
         })
     }
 
-    /// Whether this is another protocol that reads what the client sends.
-    pub fn is_upgrade(&self) -> bool {
-        matches!(self.0, Kind::Upgrade(_))
+    /// Ends the answer where it is, so that the client sees that it is incomplete.
+    pub fn give_up(&mut self, link: &mut Link, env: &Env<'_>) -> Advance {
+        link.conn.abort(env, &mut link.tx);
+        link.conn.end_upgrade();
+        Advance::Finished
+    }
+
+    /// Whether this reads what the client sends now: another protocol, or a dialogue that wants more content.
+    pub fn reads_input(&self) -> bool {
+        match &self.0 {
+            Kind::Upgrade(_) => true,
+            Kind::Dialogue(conversation) => conversation.waits_for_input,
+            _ => false,
+        }
     }
 
     /// Whether it may wait for its waker, so that the backend has to have one.
     pub fn needs_waker(&self) -> bool {
-        matches!(self.0, Kind::Source(_) | Kind::Deferred(_) | Kind::Upgrade(_))
+        matches!(self.0, Kind::Source(_) | Kind::Deferred(_) | Kind::Dialogue(_) | Kind::Upgrade(_))
     }
 
-    /// The part of a file that is to be sent next, for a backend that lets the kernel do it. Not for chunked answers.
-    pub fn file(&self) -> Option<(BorrowedFd<'_>, core::ops::Range<u64>)> {
+    /// What may go to the socket past the output of `link`: content of known length, where there is no stage. A backend that sends
+    /// some of it says so by [`passed`](Self::passed); [`advance`](Self::advance) goes on from there too.
+    pub fn content(&self, link: &Link) -> Option<Content<'_>> {
         match &self.0 {
-            Kind::File(file, range) => Some((std::os::fd::AsFd::as_fd(file), range.clone())),
+            _ if link.is_secured() || !link.conn.sends_content() => None,
+            Kind::Octets(payload, at) => Some(Content::Octets(payload.octets().get(*at..).unwrap_or_default())),
+            Kind::File(file, range, Way::Kernel) => Some(Content::File(file, range.clone())),
             _ => None,
         }
     }
 
-    /// Notes that the kernel has sent `n` octets of the file.
-    ///
-    /// # Errors
-    /// The answer has no room for them.
-    pub fn file_sent(&mut self, n: u64, link: &mut Link) -> Result<(), Failure> {
-        if let Kind::File(_, range) = &mut self.0 {
-            link.conn.frame(n)?;
-            range.start += n;
+    /// Notes that the socket took `n` octets of the [`content`](Self::content).
+    pub fn passed(&mut self, n: usize, link: &mut Link, env: &Env<'_>) -> Advance {
+        self.note_passed(n, link).unwrap_or_else(|_| self.give_up(link, env))
+    }
+
+    /// Notes that the kernel cannot move this file to the socket: from now on it goes through the output.
+    pub fn refuse_file(&mut self) {
+        if let Kind::File(_, _, way) = &mut self.0 {
+            *way = Way::Output;
         }
-        Ok(())
+    }
+
+    fn note_passed(&mut self, n: usize, link: &mut Link) -> Result<Advance, Failure> {
+        link.conn.frame(n as u64)?;
+        let left = match &mut self.0 {
+            Kind::Octets(payload, at) => {
+                *at = at.saturating_add(n);
+                payload.octets().len().saturating_sub(*at) as u64
+            }
+            Kind::File(_, range, _) => {
+                range.start = range.start.saturating_add(n as u64);
+                range.end.saturating_sub(range.start)
+            }
+            Kind::Source(_) | Kind::Deferred(_) | Kind::Dialogue(_) | Kind::Upgrade(_) => return Ok(Advance::Room),
+        };
+        if left == 0 { finish(link, &[]) } else { Ok(Advance::Room) }
     }
 
     fn step(&mut self, link: &mut Link, env: &Env<'_>, mark: usize, waker: &Waker) -> Result<Advance, Failure> {
@@ -119,17 +187,16 @@ impl Ongoing {
                         return finish(link, &[]);
                     }
                 }
-                Kind::File(file, range) => {
+                Kind::File(file, range, _) => {
                     if range.start >= range.end {
                         return finish(link, &[]);
                     }
                     let want = (range.end - range.start).min(FILE_PIECE) as usize;
-                    let mut piece = alloc::vec![0; want];
-                    let n = std::os::unix::fs::FileExt::read_at(file, &mut piece, range.start)?;
+                    let n = link.tx.put_with(want, |room| file.read_at(room, range.start))?;
                     if n == 0 {
                         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                     }
-                    link.conn.write(&piece[..n], &mut link.tx)?;
+                    link.conn.frame(n as u64)?;
                     range.start += n as u64;
                 }
                 Kind::Source(source) => match source.next(&mut ChunkOut::new(&mut link.conn, &mut link.tx), waker)? {
@@ -143,12 +210,25 @@ impl Ongoing {
                     Some(Answer::Dropped) => return Err(Failure::application("nobody answered the request")),
                     Some(Answer::Respond { status, fields, payload }) => {
                         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
-                        match begin(link, env, status, &fields, payload)? {
+                        match begin(link, env, status.into(), &fields, payload)? {
                             Some(ongoing) => *self = ongoing,
                             None => return Ok(Advance::Finished),
                         }
                     }
                 },
+                Kind::Dialogue(conversation) => {
+                    let Conversation { dialogue, intake, waits_for_input } = &mut **conversation;
+                    let mut talk = Talk::new(link, env, intake, mark);
+                    let turn = dialogue.turn(&mut talk, waker)?;
+                    *waits_for_input = talk.waits_for_input();
+                    match turn {
+                        Turn::Later if link.tx.len() >= mark => return Ok(Advance::Room),
+                        Turn::Later if *waits_for_input => return Ok(Advance::Input),
+                        Turn::Later => return Ok(Advance::Waker),
+                        Turn::End(trailers) => return finish(link, &trailers),
+                        Turn::Upgrade(next) => *self = Self::upgrade(next),
+                    }
+                }
                 Kind::Upgrade(_) => {}
             }
         }
@@ -168,19 +248,16 @@ impl Drop for Ongoing {
 pub(crate) fn begin(
     link: &mut Link,
     env: &Env<'_>,
-    status: Status,
+    status: StatusLine<'_>,
     fields: &[crate::Field<'_>],
     payload: Payload,
 ) -> Result<Option<Ongoing>, Failure> {
-    /// Content up to this size is copied behind its head at once, so that both leave in one write.
-    const SMALL: usize = 16 << 10;
     let size = payload.size();
     link.conn.respond(env, status, fields, size, &mut link.tx)?;
     let octets = payload.octets();
     let is_all = size == Size::Exact(octets.len() as u64);
     if !link.conn.sends_content() || is_all && octets.len() <= SMALL {
-        link.conn.write(octets, &mut link.tx)?;
-        link.conn.finish(&[], &mut link.tx)?;
+        link.conn.conclude(octets, &mut link.tx)?;
         return Ok(None);
     }
     Ok(Some(Ongoing::payload(payload)))
@@ -226,6 +303,7 @@ impl core::fmt::Debug for Kind {
             Self::File(..) => "File",
             Self::Source(_) => "Source",
             Self::Deferred(_) => "Deferred",
+            Self::Dialogue(_) => "Dialogue",
             Self::Upgrade(_) => "Upgrade",
         })
     }

@@ -21,7 +21,8 @@ pub enum Payload {
     Shared(Arc<[u8]>),
     /// Octets of this answer alone.
     Owned(Vec<u8>),
-    /// A part of a file, by offsets from its start.
+    /// A part of a file, by offsets from its start. Without TLS the kernel sends it by itself. A file that has become shorter than the part
+    /// ends the connection, short of the length that was announced.
     File(File, Range<u64>),
     /// Pieces that come one after the other.
     Chunks(Box<dyn Source>),

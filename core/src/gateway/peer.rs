@@ -15,12 +15,32 @@ pub struct Peer {
     pub credentials: Option<Credentials>,
     /// The listener that the client connected to.
     pub endpoint: Arc<Endpoint>,
+    /// The proxy that spoke for the client, by the PROXY protocol.
+    pub via: Option<Arc<Via>>,
+}
+
+/// A proxy that spoke for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Via {
+    /// Where the proxy itself is.
+    pub proxy: PeerAddress,
+    /// Where the client connected to at the proxy.
+    pub destination: PeerAddress,
 }
 
 impl Peer {
     /// A client at `address` that connected to `endpoint`.
     pub fn new(address: PeerAddress, endpoint: Arc<Endpoint>) -> Self {
-        Self { address, credentials: None, endpoint }
+        Self { address, credentials: None, endpoint, via: None }
+    }
+
+    /// Makes this the client at `source` that connected to `destination` at the peer so far, a proxy.
+    pub fn spoken_for(&mut self, source: PeerAddress, destination: PeerAddress) {
+        let proxy = core::mem::replace(&mut self.address, source);
+        // Those of the proxy say nothing about the client.
+        self.credentials = None;
+        self.via = Some(Arc::new(Via { proxy, destination }));
     }
 }
 

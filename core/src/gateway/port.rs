@@ -25,6 +25,16 @@ pub trait Port {
     /// `WouldBlock` where waiting is not possible; `TimedOut` if the client is too slow; otherwise the connection is lost.
     fn drain(&mut self) -> io::Result<()>;
 
+    /// Sends what is queued and, behind it, these pieces of content in their order, without a copy and without waiting; says how many
+    /// octets of the pieces the socket took. The others are still to be queued. By default, and through a stage, it takes none.
+    ///
+    /// # Errors
+    /// The connection is lost, or the client is too slow.
+    fn pass(&mut self, pieces: [&[u8]; 3]) -> io::Result<usize> {
+        let _ = pieces;
+        Ok(0)
+    }
+
     /// Octets of queued output above which a writer has to `drain`.
     fn high_water(&self) -> usize {
         64 << 10

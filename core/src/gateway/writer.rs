@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use super::ongoing::SMALL;
 use super::{Body, Done, Failure, Intake, Port};
 use crate::{Field, Misuse};
 
@@ -54,6 +55,26 @@ impl<'x> ResponseWriter<'x> {
     }
 }
 
+impl ResponseWriter<'_> {
+    /// Frames a piece where it is, and queues what the socket does not take at once.
+    fn pass(&mut self, piece: &[u8]) -> io::Result<()> {
+        let (link, _) = self.port.parts();
+        let frame = link.conn.frame(piece.len() as u64).map_err(as_io)?;
+        if !link.conn.sends_content() {
+            return Ok(());
+        }
+        let pieces = [frame.prefix(), piece, frame.suffix()];
+        let mut passed = self.port.pass(pieces)?;
+        let (link, _) = self.port.parts();
+        for piece in pieces {
+            let n = passed.min(piece.len());
+            link.tx.put(&piece[n..]);
+            passed -= n;
+        }
+        Ok(())
+    }
+}
+
 impl Write for ResponseWriter<'_> {
     /// # Errors
     /// `InvalidInput` beyond the announced size; `WouldBlock` on the event loop above the high-water mark: return a
@@ -63,8 +84,12 @@ impl Write for ResponseWriter<'_> {
         let (link, _) = self.port.parts();
         // A piece at a time, so that memory is bounded however much is written at once.
         let piece = &data[..data.len().min(mark)];
-        link.conn.write(piece, &mut link.tx).map_err(as_io)?;
-        if link.tx.len() >= mark {
+        if piece.len() > SMALL {
+            self.pass(piece)?;
+        } else {
+            link.conn.write(piece, &mut link.tx).map_err(as_io)?;
+        }
+        if self.port.parts().0.tx.len() >= mark {
             self.port.drain()?;
         }
         Ok(piece.len())

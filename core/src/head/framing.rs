@@ -74,7 +74,7 @@ impl Encoding {
             *self = Self::Empty;
         }
         for member in syntax::members(value) {
-            let chunked = member.eq_ignore_ascii_case(b"chunked");
+            let chunked = syntax::is_name(member, b"chunked");
             *self = match (*self, chunked) {
                 (Self::Absent | Self::Empty, true) => Self::Chunked,
                 (Self::Absent | Self::Empty | Self::Unknown, false) => Self::Unknown,

@@ -25,6 +25,7 @@
 pub(crate) mod framing;
 pub(crate) mod parse;
 pub(crate) mod scan;
+mod seen;
 mod target;
 
 use alloc::vec::Vec;
@@ -61,6 +62,13 @@ pub(crate) struct Line {
     pub(crate) target_end: u16,
     pub(crate) version: Version,
     pub(crate) form: Form,
+}
+
+impl Line {
+    /// Where the field lines begin.
+    pub(crate) fn fields_at(&self) -> usize {
+        usize::from(self.target_end) + " HTTP/1.1\r\n".len()
+    }
 }
 
 /// What the header section decides for the connection.
@@ -301,11 +309,6 @@ impl FieldSpan {
             value_at: value_at as u16,
             value_len: value_len as u16,
         }
-    }
-
-    /// Where the line begins.
-    pub(crate) fn start(&self) -> usize {
-        usize::from(self.name_at)
     }
 
     fn name<'b>(&self, raw: &'b [u8]) -> &'b [u8] {

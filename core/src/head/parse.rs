@@ -8,23 +8,28 @@
 //!
 //! Invariants:
 //! 1. What `httparse` tolerates and this server does not (bare LF) is refused by the scan, and left to it by [`whole_head`].
-//! 2. The short way is tried once for each head, so that the work stays linear however a head arrives.
+//! 2. The short way is tried once for each head, so that the work stays linear however a head arrives; a head with many fields is
+//!    begun twice.
 
 use alloc::vec::Vec;
 
-use super::framing::{self, Encoding, Framing, Length};
 use super::scan::LONGEST;
-use super::{Decisions, FieldSpan, Form, Index, Line};
+use super::seen::Seen;
+use super::{FieldSpan, Form, Index, Line};
 use crate::{Limits, Version, ViolationKind as Kind, syntax};
 
-/// Judges a request line, given without its line end.
-pub(crate) fn request_line(line: &[u8], limits: &Limits) -> Result<Line, Kind> {
-    let Some(method_len) = line.iter().position(|&b| !syntax::is_tchar(b)) else { return Err(Kind::RequestLine) };
-    if line[method_len] != b' ' {
-        return Err(Kind::Method);
+/// Judges a request line, which `octets` begin with; more may follow behind its CRLF.
+#[inline(always)]
+pub(crate) fn request_line(octets: &[u8], limits: &Limits) -> Result<Line, Kind> {
+    let Some(method_len) = method_len(octets) else { return Err(Kind::RequestLine) };
+    match octets[method_len] {
+        b' ' if method_len > 0 => {}
+        b'\r' => return Err(Kind::RequestLine),
+        _ => return Err(Kind::Method),
     }
-    let (method, rest) = (&line[..method_len], &line[method_len + 1..]);
-    // The target ends at the next space; that the version is all the rest is checked by its reader.
+    let (method, rest) = (&octets[..method_len], &octets[method_len + 1..]);
+    // The target ends at the next space; that the version ends the line is checked by its reader, and that the line does not end
+    // before by the target's.
     let Some(target_len) = memchr::memchr(b' ', rest) else { return Err(Kind::RequestLine) };
     let (target, version) = (&rest[..target_len], &rest[target_len + 1..]);
     let version = self::version(version)?;
@@ -42,24 +47,34 @@ pub(crate) fn request_line(line: &[u8], limits: &Limits) -> Result<Line, Kind> {
     })
 }
 
-/// `HTTP/` digit `.` digit, nothing else.
+/// Where the first octet is that no method has.
+#[inline]
+fn method_len(octets: &[u8]) -> Option<usize> {
+    // By far the most frequent one is known at a glance.
+    if octets.starts_with(b"GET ") { Some(3) } else { octets.iter().position(|&b| !syntax::is_tchar(b)) }
+}
+
+/// `HTTP/` digit `.` digit CRLF, whatever follows.
 fn version(text: &[u8]) -> Result<Version, Kind> {
+    let Some(text) = text.first_chunk() else { return Err(Kind::RequestLine) };
+    if text == b"HTTP/1.1\r\n" {
+        return Ok(Version::Http11);
+    }
     match text {
-        b"HTTP/1.1" => Ok(Version::Http11),
-        b"HTTP/1.0" => Ok(Version::Http10),
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9'] => Ok(Version::Http11),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Kind::Version),
+        b"HTTP/1.0\r\n" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b'\r', b'\n'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n'] => Err(Kind::Version),
         _ => Err(Kind::RequestLine),
     }
 }
 
 /// Reads the field lines of a complete head into `index`, whose request line is known, and decides what they call for.
 ///
-/// `fields_at` is where the field lines begin in `head`, `lines` how many there are.
+/// `lines` is how many there are.
 #[inline]
-pub(crate) fn header_section(head: &[u8], fields_at: usize, lines: usize, index: &mut Index) -> Result<(), Kind> {
+pub(crate) fn header_section(head: &[u8], lines: usize, index: &mut Index) -> Result<(), Kind> {
     let mut seen = Seen::default();
-    split(head, fields_at, lines, &mut index.fields, &mut seen)?;
+    split(head, index.line.fields_at(), lines, &mut index.fields, &mut seen)?;
     index.decisions = seen.decide(&index.line)?;
     Ok(())
 }
@@ -74,39 +89,69 @@ pub(crate) fn trailer_section(section: &[u8], lines: usize, fields: &mut Vec<Fie
 #[inline]
 pub(crate) fn whole_head(octets: &[u8], limits: &Limits, index: &mut Index) -> Option<usize> {
     let octets = &octets[..octets.len().min(LONGEST).min(limits.head as usize)];
-    let fields_at = memchr::memchr(b'\n', octets)? + 1;
-    index.line = request_line(octets[..fields_at].strip_suffix(b"\r\n")?, limits).ok()?;
+    index.line = request_line(octets, limits).ok()?;
     let mut seen = Seen::default();
-    let room = &mut [httparse::EMPTY_HEADER; 32];
-    let len = fields_at + split_into(octets, fields_at, room, &mut index.fields, &mut seen).ok()?;
-    // A field line ends where the next one begins, and the last one in front of the empty line.
-    let starts = index.fields.iter().map(FieldSpan::start).skip(1).chain([len - 2]);
-    let lines_end_in_crlf = octets[..len].ends_with(b"\r\n") && starts.into_iter().all(|at| octets[at - 2] == b'\r');
-    if !lines_end_in_crlf || index.fields.len() > usize::from(limits.fields) {
+    let section = match split(octets, index.line.fields_at(), USUAL, &mut index.fields, &mut seen) {
+        Err(Kind::TooManyFields) => split(octets, index.line.fields_at(), MANY, &mut index.fields, &mut seen),
+        usual => usual,
+    };
+    let section = section.ok()?;
+    if !section.lines_end_in_crlf || index.fields.len() > usize::from(limits.fields) {
         return None;
     }
     index.decisions = seen.decide(&index.line).ok()?;
-    Some(len)
+    Some(section.end)
 }
 
-/// Gives room on the stack that suits the number of lines.
+/// Where a section ends, and whether it is one that the scan would admit too.
+struct Section {
+    end: usize,
+    lines_end_in_crlf: bool,
+}
+
+/// So many field lines have nearly all requests.
+const USUAL: usize = 24;
+
+/// So many are still read on the stack.
+const MANY: usize = 128;
+
+/// Gives room that suits this number of lines.
 #[inline]
-fn split(section: &[u8], at: usize, lines: usize, spans: &mut Vec<FieldSpan>, seen: &mut Seen) -> Result<usize, Kind> {
-    match lines {
-        0..=16 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 16], spans, seen),
-        17..=128 => split_into(section, at, &mut [httparse::EMPTY_HEADER; 128], spans, seen),
-        _ => split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, seen),
+fn split(
+    section: &[u8],
+    at: usize,
+    lines: usize,
+    spans: &mut Vec<FieldSpan>,
+    seen: &mut Seen,
+) -> Result<Section, Kind> {
+    if lines <= USUAL {
+        return split_into(section, at, &mut [httparse::EMPTY_HEADER; USUAL], spans, seen);
     }
+    split_many(section, at, lines, spans, seen)
 }
 
-/// Reads field lines and the empty line behind them; how long they are.
+#[cold]
+fn split_many(
+    section: &[u8],
+    at: usize,
+    lines: usize,
+    spans: &mut Vec<FieldSpan>,
+    seen: &mut Seen,
+) -> Result<Section, Kind> {
+    if lines <= MANY {
+        return split_into(section, at, &mut [httparse::EMPTY_HEADER; MANY], spans, seen);
+    }
+    split_into(section, at, &mut alloc::vec![httparse::EMPTY_HEADER; lines], spans, seen)
+}
+
+/// Reads field lines, which begin at `at`, and the empty line behind them.
 fn split_into<'b>(
     section: &'b [u8],
     at: usize,
     room: &mut [httparse::Header<'b>],
     spans: &mut Vec<FieldSpan>,
     seen: &mut Seen,
-) -> Result<usize, Kind> {
+) -> Result<Section, Kind> {
     spans.clear();
     // A driver that exchanged buffers under a head has a section here that is not the one it was.
     let (len, fields) = match httparse::parse_headers(section.get(at..).unwrap_or_default(), room) {
@@ -117,80 +162,70 @@ fn split_into<'b>(
         Err(_) => return Err(Kind::FieldName),
     };
     let base = section.as_ptr().addr();
+    let end = at + len;
+    // A line ends where the next one begins, and the last one in front of the empty line.
+    let ends_in_crlf = |end: usize| section.get(end.wrapping_sub(2)) == Some(&b'\r');
+    let mut lines_end_in_crlf = ends_in_crlf(end) && (fields.is_empty() || ends_in_crlf(end - 2));
     spans.extend(fields.iter().map(|field| {
         seen.add(field.name.as_bytes(), field.value);
         let name_at = field.name.as_ptr().addr().wrapping_sub(base);
+        lines_end_in_crlf &= ends_in_crlf(name_at);
         // An empty value may point anywhere; any position will do for it.
-        let value_at = if field.value.is_empty() { 0 } else { field.value.as_ptr().addr().wrapping_sub(base) };
+        let value_at = field.value.as_ptr().addr().wrapping_sub(base);
         FieldSpan::new(name_at, field.name.len(), value_at, field.value.len())
     }));
-    Ok(len)
+    Ok(Section { end, lines_end_in_crlf })
 }
 
-/// What the fields that matter to the connection say, gathered in one pass.
-#[derive(Default)]
-struct Seen {
-    hosts: u32,
-    host_is_bad: bool,
-    length: Length,
-    encoding: Encoding,
-    close: bool,
-    keep_alive: bool,
-    upgrade_option: bool,
-    upgrade_field: bool,
-    expects_continue: bool,
-    expects_other: bool,
-}
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
 
-impl Seen {
-    #[inline]
-    fn add(&mut self, name: &[u8], value: &[u8]) {
-        // The length tells nearly all fields apart from the six that matter.
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"Host") => {
-                self.hosts += 1;
-                self.host_is_bad |= !value.is_empty() && !syntax::is_authority(value);
+    use super::*;
+
+    /// A head with this many fields, of which one may end in a bare line feed.
+    fn head(fields: usize, bare: Option<usize>) -> String {
+        let lines = (0..fields).map(|n| format!("X-{n}: v{}", if bare == Some(n) { "\n" } else { "\r\n" }));
+        format!("GET /a?b HTTP/1.1\r\nHost: h\r\n{}\r\n", lines.collect::<String>())
+    }
+
+    #[test]
+    fn both_ways_find_the_same() {
+        let limits = Limits { fields: 4_096, ..Limits::default() };
+        for fields in [0, 1, 22, 23, 24, 126, 127, 128, 129, 300] {
+            let head = head(fields, None);
+            let (mut short, mut long) = (Index::default(), Index::default());
+            long.line = request_line(head.as_bytes(), &limits).unwrap();
+            header_section(head.as_bytes(), fields + 1, &mut long).unwrap();
+            assert_eq!((long.fields.len(), long.line.version), (fields + 1, Version::Http11));
+            match whole_head(format!("{head}rest").as_bytes(), &limits, &mut short) {
+                Some(len) => assert_eq!((len, &short.fields), (head.len(), &long.fields), "{fields} fields"),
+                None => assert!(fields >= MANY, "{fields} fields"),
             }
-            6 if name.eq_ignore_ascii_case(b"Expect") => {
-                for member in syntax::members(value) {
-                    let known = member.eq_ignore_ascii_case(b"100-continue");
-                    self.expects_continue |= known;
-                    self.expects_other |= !known;
-                }
-            }
-            7 if name.eq_ignore_ascii_case(b"Upgrade") => self.upgrade_field |= syntax::members(value).next().is_some(),
-            10 if name.eq_ignore_ascii_case(b"Connection") => {
-                for option in syntax::members(value) {
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-            14 if name.eq_ignore_ascii_case(b"Content-Length") => self.length.add(value),
-            17 if name.eq_ignore_ascii_case(b"Transfer-Encoding") => self.encoding.add(value),
-            _ => {}
         }
     }
 
-    #[inline]
-    fn decide(self, line: &Line) -> Result<Decisions, Kind> {
-        let modern = line.version == Version::Http11;
-        match self.hosts {
-            0 if modern => return Err(Kind::HostMissing),
-            0 | 1 if !self.host_is_bad => {}
-            0 | 1 => return Err(Kind::Host),
-            _ => return Err(Kind::HostRepeated),
+    #[test]
+    fn the_short_way_leaves_what_is_odd_to_the_long_one() {
+        let (limits, mut index) = (Limits::default(), Index::default());
+        for bare in 0..30 {
+            assert_eq!(whole_head(head(30, Some(bare)).as_bytes(), &limits, &mut index), None, "line {bare}");
         }
-        let framing = framing::decide(line.version, self.encoding, self.length)?;
-        if modern && self.expects_other {
-            return Err(Kind::Expectation);
+        for odd in [
+            "",
+            "GET",
+            " / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: h\r\n\r\n",
+            "GET /\r\nHost: h HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n\n",
+            "GET / HTTP/1.1\r\nHost: h\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert_eq!(whole_head(odd.as_bytes(), &limits, &mut index), None, "{odd:?}");
         }
-        let has_content = !matches!(framing, Framing::None | Framing::Length(0));
-        Ok(Decisions {
-            framing,
-            expects_continue: self.expects_continue && modern && has_content,
-            offers_upgrade: modern && self.upgrade_field && self.upgrade_option,
-            persistent: !self.close && (modern || self.keep_alive),
-        })
     }
 }

@@ -62,7 +62,7 @@ impl Scan {
         let limit = LONGEST.min(limit as usize);
         let window = &section[..section.len().min(limit)];
         let from = self.at as usize;
-        let Some(found) = window.get(from..).and_then(|rest| memchr::memchr3(b'\r', b'\n', 0, rest)) else {
+        let Some(found) = window.get(from..).and_then(special) else {
             self.at = window.len() as u32;
             return self.more(section, limit);
         };
@@ -105,6 +105,16 @@ impl Scan {
     fn more(&self, section: &[u8], limit: usize) -> Result<Found, Option<Kind>> {
         if section.len() > limit { Err(None) } else { Ok(Found::More) }
     }
+}
+
+/// Where the first octet is that ends a line, or that no line may have.
+#[inline]
+fn special(octets: &[u8]) -> Option<usize> {
+    // To begin a vectored search costs as much as a few looks.
+    if octets.len() < 8 {
+        return octets.iter().position(|octet| matches!(octet, b'\r' | b'\n' | 0));
+    }
+    memchr::memchr3(b'\r', b'\n', 0, octets)
 }
 
 #[cfg(test)]

@@ -50,17 +50,21 @@ impl Default for Form {
 
 impl Form {
     /// Judges a target for this method.
+    #[inline(always)]
     pub(crate) fn of(method: &[u8], target: &[u8]) -> Result<Self, Kind> {
-        if !syntax::is_target(target) || !syntax::percents_are_pairs(target) {
+        let common = syntax::common(target);
+        let escapes_are_sound = common & syntax::UNESCAPED != 0 || syntax::percents_are_pairs(target);
+        if common & syntax::TARGET == 0 || !escapes_are_sound {
             return Err(Kind::Target);
         }
+        let asks = common & syntax::UNASKED == 0;
         match target {
             _ if method == b"CONNECT" => {
                 let port = target.iter().rposition(|&b| b == b':').and_then(|at| syntax::decimal(&target[at + 1..]));
                 let usable = syntax::is_authority(target) && port.is_some_and(|port| port > 0);
                 if usable { Ok(Self::Authority) } else { Err(Kind::Target) }
             }
-            [b'/', ..] => Ok(Self::Origin { query_at: question(target, 0) }),
+            [b'/', ..] => Ok(Self::Origin { query_at: if asks { question(target, 0) } else { None } }),
             b"*" if method == b"OPTIONS" => Ok(Self::Asterisk),
             _ => Self::absolute(target),
         }

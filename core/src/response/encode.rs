@@ -9,7 +9,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, syntax};
+use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, StatusLine, syntax};
 
 /// Writes one head.
 pub(crate) struct Encoder<'t> {
@@ -42,6 +42,7 @@ pub(crate) struct Coda<'e, 'c> {
 }
 
 impl<'t> Encoder<'t> {
+    #[inline]
     pub(crate) fn new(tx: &'t mut SendBuf) -> Self {
         let out = tx.tail();
         let start = out.len();
@@ -50,20 +51,39 @@ impl<'t> Encoder<'t> {
 
     #[inline]
     pub(crate) fn status_line(&mut self, status: Status) {
+        // The most frequent one by far: a copy whose length the compiler knows.
+        if status == Status::OK {
+            return self.out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        }
         match status.line() {
             "" => {
                 self.out.extend_from_slice(b"HTTP/1.1 ");
-                number(u64::from(status.code()), self.out);
-                self.out.extend_from_slice(b" \r\n");
+                number(u64::from(status.code()), b" \r\n", self.out);
             }
             line => self.out.extend_from_slice(line.as_bytes()),
         }
     }
 
+    /// A status line in the application's words, if it has any.
+    #[inline]
+    pub(crate) fn worded_line(&mut self, line: StatusLine<'_>) -> Result<(), Misuse> {
+        let Some(reason) = line.reason() else {
+            self.status_line(line.status());
+            return Ok(());
+        };
+        if !syntax::is_value(reason) {
+            return Err(Misuse::Reason);
+        }
+        self.out.extend_from_slice(b"HTTP/1.1 ");
+        number(u64::from(line.status().code()), b" ", self.out);
+        self.out.extend_from_slice(reason);
+        self.out.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
     pub(crate) fn interim_line(&mut self, status: Interim) {
         self.out.extend_from_slice(b"HTTP/1.1 ");
-        number(u64::from(status.code()), self.out);
-        self.out.push(b' ');
+        number(u64::from(status.code()), b" ", self.out);
         self.out.extend_from_slice(status.reason().as_bytes());
         self.out.extend_from_slice(b"\r\n");
     }
@@ -95,7 +115,6 @@ impl<'t> Encoder<'t> {
 
     #[inline]
     fn line(&mut self, name: &str, value: &[u8]) {
-        self.out.reserve(name.len() + value.len() + 4);
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b": ");
         self.out.extend_from_slice(value);
@@ -122,8 +141,7 @@ impl<'t> Encoder<'t> {
             Some(Size::Empty) => self.out.extend_from_slice(b"Content-Length: 0\r\n"),
             Some(Size::Exact(octets)) => {
                 self.out.extend_from_slice(b"Content-Length: ");
-                number(octets, self.out);
-                self.out.extend_from_slice(b"\r\n");
+                number(octets, b"\r\n", self.out);
             }
             Some(Size::Unknown) if coda.chunked => self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Some(Size::Unknown) | None => {}
@@ -238,10 +256,12 @@ fn check(name: &str, value: &[u8]) -> Result<(), Misuse> {
     if well_formed { Ok(()) } else { Err(Misuse::InvalidField) }
 }
 
-/// Decimal digits.
-fn number(value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut at, mut rest) = (digits.len(), value);
+/// Decimal digits, and what follows them.
+fn number<const N: usize>(value: u64, end: &[u8; N], out: &mut Vec<u8>) {
+    let mut digits = [0; 24];
+    let mut at = digits.len() - N;
+    digits[at..].copy_from_slice(end);
+    let mut rest = value;
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;

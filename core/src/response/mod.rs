@@ -1,6 +1,6 @@
 //! How is an answer written down?
 //!
-//! [`Status`] and [`Interim`] name it, [`Size`] says how its content is delimited, and [`Field`]s are its field lines. The
+//! [`Status`] and [`Interim`] name it, [`StatusLine`] in the caller's words, [`Size`] says how its content is delimited, and [`Field`]s are its field lines. The
 //! encoder writes a head in one pass and takes back what it wrote if a field is bad.
 
 pub(crate) mod encode;
@@ -8,7 +8,7 @@ pub(crate) mod frame;
 mod status;
 
 pub use frame::Frame;
-pub use status::{Interim, Status};
+pub use status::{Interim, Status, StatusLine};
 
 /// A field line of an answer: a token and a value without control characters.
 pub type Field<'a> = (&'a str, &'a [u8]);

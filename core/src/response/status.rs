@@ -9,6 +9,16 @@
 //! assert_eq!(Status::new(299).unwrap().reason(), "");
 //! assert!(Status::new(99).is_err());
 //! ```
+//!
+//! A [`StatusLine`] is a status in the words of an application; wherever an answer takes one, a plain status will do:
+//!
+//! ```
+//! use cherrystone_core::{Status, StatusLine};
+//!
+//! let line = Status::OK.in_words("Fine");
+//! assert_eq!((line.status(), line.reason()), (Status::OK, Some(&b"Fine"[..])));
+//! assert_eq!(StatusLine::from(Status::OK).reason(), None);
+//! ```
 
 use core::num::NonZero;
 
@@ -63,6 +73,40 @@ impl Status {
     /// `Content-Length: 0` for 205; nothing for 204, and for 304 only what the 200 would have had.
     pub(crate) const fn forbids_length(self) -> bool {
         self.code() == 204
+    }
+}
+
+/// The first line of an answer: its status, and a reason phrase if it is to be another than the registered one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusLine<'r> {
+    status: Status,
+    reason: Option<&'r [u8]>,
+}
+
+impl Status {
+    /// This status with a reason phrase of the caller's: text without control characters, which is checked when the answer begins.
+    /// Clients ignore it (RFC 9112, 4).
+    pub fn in_words(self, reason: &(impl AsRef<[u8]> + ?Sized)) -> StatusLine<'_> {
+        StatusLine { status: self, reason: Some(reason.as_ref()) }
+    }
+}
+
+impl<'r> StatusLine<'r> {
+    /// The status.
+    pub const fn status(self) -> Status {
+        self.status
+    }
+
+    /// The reason phrase; `None` stands for the registered one.
+    pub const fn reason(self) -> Option<&'r [u8]> {
+        self.reason
+    }
+}
+
+impl From<Status> for StatusLine<'_> {
+    #[inline]
+    fn from(status: Status) -> Self {
+        Self { status, reason: None }
     }
 }
 

@@ -100,7 +100,7 @@ def make_server(application: Any, options: argparse.Namespace) -> server.HTTPSer
     served.more_addresses = others
     served.multiprocess = bool(options.worker) and options.workers > 1
     for name in ("backend", "loops", "max_connections", "timeout", "idle_timeout", "head_timeout", "body_rate", "send_rate",
-                 "reuse_port", "unix_mode", "chunked_input", "access_log", "access_log_format"):  # fmt: skip
+                 "reuse_port", "proxy_protocol", "forwarded", "x_forwarded", "unix_mode", "chunked_input", "access_log", "access_log_format"):  # fmt: skip
         setattr(served, name, getattr(options, name))
     if options.tls_cert:
         served.ssl_adapter = adapter = ssl.Adapter(options.tls_cert, options.tls_key)
@@ -191,6 +191,9 @@ def parser() -> argparse.ArgumentParser:
     run("--backlog", type=positive, default=1024, metavar="N", help="connections that wait to be accepted (1024)")
     run("--reuse-port", action="store_true", help="share the port with other processes")
     run("--unix-mode", type=octal, metavar="MODE", help="permissions of a unix socket, octal")
+    run("--proxy-protocol", metavar="CIDR,...", help="expect the PROXY protocol from these networks only")
+    run("--forwarded", metavar="CIDR,...", help="believe Forwarded from these networks")
+    run("--x-forwarded", metavar="CIDR,...", help="believe X-Forwarded-For, -Proto and -Host from these networks")
 
     tls = top.add_argument_group("TLS").add_argument
     tls("--tls-cert", metavar="FILE", help="certificate chain, PEM")

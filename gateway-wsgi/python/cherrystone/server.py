@@ -84,6 +84,12 @@ class HTTPServer:
     peercreds_resolve_enabled = False
     #: Whether several processes listen at the same port, the kernel spreading connections among them.
     reuse_port = False
+    #: The proxies that every connection has to come from with a header of the PROXY protocol: networks in CIDR form, separated by commas.
+    proxy_protocol: Optional[str] = None
+    #: The proxies whose ``Forwarded`` fields tell of clients, in the same form.
+    forwarded: Optional[str] = None
+    #: The proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` fields tell of clients, in the same form.
+    x_forwarded: Optional[str] = None
     #: The permissions of a unix socket, such as ``0o660``.
     unix_mode: Optional[int] = None
     #: Connections that may be open.
@@ -99,6 +105,9 @@ class HTTPServer:
     access_log: Optional[str] = None
     #: ``"combined"``, or ``"json"``.
     access_log_format = "combined"
+    #: Seconds that a request may wait for a worker thread before another one is started, up to the largest number of them. Threads
+    #: share Python's lock: more of them than needed make an application slower.
+    growth_delay = 0.05
     #: Whether other processes serve the same application.
     multiprocess = False
 

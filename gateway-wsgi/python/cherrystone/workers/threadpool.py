@@ -80,7 +80,19 @@ class ThreadPool:
         raise NotImplementedError("connections reach the native pool through the listeners of the server only")
 
     def grow(self, amount: int) -> None:
-        """Does nothing: the pool grows by itself, up to ``max``, when requests wait."""
+        """Starts up to ``amount`` threads more, not beyond ``max``. They leave again when they stay idle for 30 seconds.
+
+        The pool grows by itself, too, when requests wait.
+        """
+        engine = getattr(self.server, "_engine", None)
+        if engine is not None and amount > 0:
+            engine.grow(amount)
 
     def shrink(self, amount: int) -> None:
-        """Does nothing: the pool shrinks by itself, down to ``min``, when threads are idle."""
+        """Sends up to ``amount`` threads away, not below ``min``; busy ones leave when they have nothing to do.
+
+        The pool shrinks by itself, too, when threads are idle.
+        """
+        engine = getattr(self.server, "_engine", None)
+        if engine is not None and amount > 0:
+            engine.shrink(amount)

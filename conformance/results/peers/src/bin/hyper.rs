@@ -35,6 +35,7 @@ async fn handle(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
     }
     let (head, body) = request.into_parts();
     let Ok(content) = body.collect().await else { return Ok(answer(400, "bad content")) };
+    let trailers = content.trailers().cloned().unwrap_or_default();
     let content = content.to_bytes();
     Ok(match path.as_str() {
         "/" => answer(200, "ok"),
@@ -49,6 +50,11 @@ async fn handle(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
                 dump.push(b'\n');
             }
             dump.extend_from_slice(format!("\nbody-bytes: {}\n", content.len()).as_bytes());
+            for (name, value) in &trailers {
+                dump.extend_from_slice(format!("trailer {name}: ").as_bytes());
+                dump.extend_from_slice(value.as_bytes());
+                dump.push(b'\n');
+            }
             answer(200, dump)
         }
         "/chunked" => {

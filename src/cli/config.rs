@@ -1,0 +1,59 @@
+//! How is a file of settings read that `--print-config` has written?
+//!
+//! Each line is `name = value`, where the name is that of a flag; lines that are empty or begin with `#` say nothing. The lines become
+//! arguments in front of those that were given, so that everything is checked in one place.
+//!
+//! Invariants:
+//! 1. A flag that is given on the command line counts, and the lines of its name do not.
+//! 2. What is printed reads as the same settings.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+/// The arguments that the lines of a file stand for, but for those that were given already.
+///
+/// # Errors
+/// The file cannot be read, or a line is none; says where and why.
+pub(super) fn arguments(file: &Path, given: &ArgMatches) -> Result<Vec<OsString>, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let mut arguments = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let at = || format!("{}, line {}", file.display(), at + 1);
+        let Some((name, value)) = line.split_once('=') else {
+            return Err(format!("{}: expected NAME = VALUE, such as threads = 10:100", at()));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        if name == "config" {
+            return Err(format!("{}: a file of settings leads to no other", at()));
+        }
+        let is_given = |name: &str| {
+            let id = name.replace('-', "_");
+            given.try_contains_id(&id).is_ok() && given.value_source(&id) == Some(ValueSource::CommandLine)
+        };
+        // There is one thing to serve, whichever of the two it is.
+        let is_what = matches!(name, "hello" | "dir");
+        if is_given(name) || is_what && (is_given("hello") || is_given("dir")) {
+            continue;
+        }
+        match (name, value) {
+            ("dir", path) => arguments.push(path.into()),
+            (_, "yes") if is_switch(name) => arguments.push(format!("--{name}").into()),
+            (_, "no") if is_switch(name) => {}
+            _ if is_switch(name) => return Err(format!("{}: {name} is either yes or no", at())),
+            _ => arguments.push(format!("--{name}={value}").into()),
+        }
+    }
+    Ok(arguments)
+}
+
+/// Whether it has no value on the command line.
+fn is_switch(name: &str) -> bool {
+    matches!(name, "hello" | "listing" | "dot-files" | "follow-links" | "reuse-port" | "tls-redirect")
+}
