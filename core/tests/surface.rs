@@ -1,8 +1,8 @@
 //! What applications and backends call and the oracles do not: payloads of every kind, content by lines, files, a stage, what is shown.
 
+use core::task::Waker;
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
-use std::task::Waker;
 
 use cherrystone_core::gateway::{
     Advance, Answered, ChunkOut, Deferred, Done, Endpoint, Exchange, Failure, Gateway, Inline, Intake, Mode, Payload,
@@ -90,7 +90,7 @@ fn a_part_of_a_file_is_said_or_the_answer_is_visibly_incomplete() {
     std::fs::write(&path, "0123456789").unwrap();
     let open = {
         let path = path.clone();
-        move |range: std::ops::Range<u64>| Payload::from((std::fs::File::open(&path).unwrap(), range))
+        move |range: core::ops::Range<u64>| Payload::from((std::fs::File::open(&path).unwrap(), range))
     };
     assert_eq!(format!("{:?}", open(2..5)), "Payload::File(2..5)");
     let (within, beyond) = (open.clone(), open);
@@ -105,7 +105,7 @@ struct Short(bool);
 
 impl Source for Short {
     fn next(&mut self, out: &mut ChunkOut<'_>, _: &Waker) -> Result<Progress, Failure> {
-        if std::mem::replace(&mut self.0, true) {
+        if core::mem::replace(&mut self.0, true) {
             return Ok(Progress::End);
         }
         out.write(b"once")?;
