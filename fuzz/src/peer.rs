@@ -25,6 +25,12 @@ pub enum Disagreement {
     MinorVersion,
     /// Its type for targets is stricter about octets and ports, and laxer about nothing that we accept; we hand targets out as they came.
     Target,
+    /// It takes a length for one number; RFC 9110, 8.6 lets a list of equal ones be taken for it too.
+    LengthList,
+    /// It takes the last member of `Transfer-Encoding` for the coding even if that is empty; RFC 9110, 5.6.1.2 has empty ones ignored.
+    EmptyMember,
+    /// After an offer to switch protocols it leaves what follows to whoever might accept that.
+    Upgrade,
     /// After CONNECT it waits for the application to take the connection over, and reads no further request.
     Connect,
 }
@@ -62,6 +68,19 @@ pub fn check(stream: &[u8], config: &Config) {
 fn disagreement(seen: &Seen, version: &[u8]) -> Option<Disagreement> {
     if !matches!(version, b"HTTP/1.0" | b"HTTP/1.1") {
         return Some(Disagreement::MinorVersion);
+    }
+    let lists = |name: &str| {
+        let mut of_name = seen.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        of_name.clone().count() > 1 || of_name.any(|(_, value)| value.contains(&b','))
+    };
+    if lists("Content-Length") {
+        return Some(Disagreement::LengthList);
+    }
+    if lists("Transfer-Encoding") {
+        return Some(Disagreement::EmptyMember);
+    }
+    if seen.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade")) {
+        return Some(Disagreement::Upgrade);
     }
     if seen.method == "CONNECT" {
         return Some(Disagreement::Connect);

@@ -147,7 +147,8 @@ fn secured(talk: &Talk, config: &Config) -> Log {
     let mut client = ClientConnection::new(Arc::clone(config), name).expect("a client");
     client.writer().write_all(&talk.traffic.octets).expect("a buffer in memory");
     let (mut up, mut down) = (Vec::new(), Vec::new());
-    let (mut passed, mut idle, mut leaves, mut ended) = (0, 0, false, false);
+    let (mut passed, mut idle) = (0, 0);
+    let (mut refused, mut leaves, mut ended) = (false, false, false);
     for turn in 0..100_000 {
         let mut moved = false;
         while client.wants_write() && client.write_tls(&mut up).is_ok_and(|n| n > 0) {}
@@ -177,6 +178,7 @@ fn secured(talk: &Talk, config: &Config) -> Log {
             down.drain(..took);
             // A client that is told something wrong says so, and is not heard any more.
             if client.process_new_packets().is_err() {
+                refused = true;
                 down.clear();
             }
             let mut piece = [0; 4_096];
@@ -196,7 +198,10 @@ fn secured(talk: &Talk, config: &Config) -> Log {
         // Nothing moves any more: first the client says goodbye, then its side of the wire ends.
         if !leaves {
             leaves = true;
-            client.send_close_notify();
+            // Nothing follows an alert.
+            if !refused {
+                client.send_close_notify();
+            }
         } else if !ended {
             ended = true;
             let _ = link.close();

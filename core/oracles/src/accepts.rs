@@ -1,9 +1,10 @@
 //! Does another parser understand what was accepted?
 //!
 //! Whatever the core takes for a request, `httparse` on its own must take for the same one: method, target, fields.
-//! The other direction does not hold, since the core is the stricter of the two by far.
+//! The other direction does not hold, since the core is the stricter of the two by far. How the content is delimited is read from the
+//! fields once more: what two parsers could take for different lengths must not be accepted at all.
 
-use cherrystone_core::{Config, Connection, Env, Event, Instant, RecvBuf, Version};
+use cherrystone_core::{Config, Connection, Env, Event, Framing, Head, Instant, RecvBuf, Version};
 
 /// Gives a stream to both, head by head, as long as the core accepts.
 ///
@@ -36,6 +37,31 @@ pub fn check(stream: &[u8], config: &Config) {
     assert_eq!(fields, head.fields().iter().collect::<Vec<_>>(), "{}", raw.escape_ascii());
     let hosts = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host")).count();
     assert!(hosts == 1 || hosts == 0 && head.version() == Version::Http10);
+    check_framing(&head, &fields);
     let lead = conn.consumed() - before - raw.len() as u64;
     assert!(lead == 0 || lead == 2 && stream.starts_with(b"\r\n"), "more than one empty line was skipped");
+}
+
+/// Reads the framing from the fields (RFC 9112, 6.3).
+fn check_framing(head: &Head<'_>, fields: &[(&str, &[u8])]) {
+    let values = |wanted: &str| -> Vec<String> {
+        let of_name = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let members = of_name.flat_map(|(_, value)| value.split(|octet| *octet == b','));
+        members.map(|member| String::from_utf8_lossy(member).trim_matches([' ', '\t']).to_ascii_lowercase()).collect()
+    };
+    let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
+    let number = |text: &String| {
+        let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| digits)
+    };
+    let numbers: Vec<_> = lengths.iter().map(number).collect();
+    let named: Vec<_> = codings.iter().filter(|coding| !coding.is_empty()).collect();
+    let fits = match head.framing() {
+        Framing::None => lengths.is_empty() && codings.is_empty(),
+        Framing::Length(octets) => {
+            !numbers.is_empty() && codings.is_empty() && numbers.iter().all(|number| *number == Some(octets))
+        }
+        Framing::Chunked => lengths.is_empty() && named == ["chunked"] && head.version() == Version::Http11,
+    };
+    assert!(fits, "{:?} is not what {} says", head.framing(), head.raw().escape_ascii());
 }
