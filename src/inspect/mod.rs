@@ -22,7 +22,7 @@
 //!     "POST /a at 0..57", "\"hello\" at 60..65", "5 octets, 1 trailers",
 //!     "a line ends in LF without CR (RFC 9112, 2.2; octet 95)",
 //! ]);
-//! assert_eq!((summary.requests, summary.rest), (1, 80..106));
+//! assert_eq!((summary.requests, summary.rest), (1, 80..107));
 //! ```
 //!
 //! Invariants:

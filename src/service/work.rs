@@ -59,7 +59,10 @@ where
 
 /// How the content of the answer is delimited. What the body knows counts; what the head says counts where there is no body to ask.
 fn size(parts: &Parts, exact: Option<u64>, is_head: bool) -> Size {
-    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // `parse` alone would take a sign.
+    let digits = |value: &&str| value.bytes().all(|octet| octet.is_ascii_digit());
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = announced.filter(digits).and_then(|value| value.parse().ok());
     match parts.status {
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::SWITCHING_PROTOCOLS => Size::Empty,
         StatusCode::NOT_MODIFIED => announced.map_or(Size::Empty, Size::Exact),
