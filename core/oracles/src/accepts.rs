@@ -42,7 +42,7 @@ pub fn check(stream: &[u8], config: &Config) {
     assert!(lead == 0 || lead == 2 && stream.starts_with(b"\r\n"), "more than one empty line was skipped");
 }
 
-/// Reads the framing from the fields (RFC 9112, 6.3).
+/// Reads the framing, and whether the client stays, from the fields (RFC 9112, 6.3 and 9.3).
 fn check_framing(head: &Head<'_>, fields: &[(&str, &[u8])]) {
     let values = |wanted: &str| -> Vec<String> {
         let of_name = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
@@ -63,5 +63,9 @@ fn check_framing(head: &Head<'_>, fields: &[(&str, &[u8])]) {
         }
         Framing::Chunked => lengths.is_empty() && named == ["chunked"] && head.version() == Version::Http11,
     };
+    let options = values("Connection");
+    let asks = |option: &str| options.iter().any(|known| known == option);
+    let keeps = !asks("close") && (head.version() == Version::Http11 || asks("keep-alive"));
+    assert_eq!(head.is_persistent(), keeps, "{}", head.raw().escape_ascii());
     assert!(fits, "{:?} is not what {} says", head.framing(), head.raw().escape_ascii());
 }

@@ -237,6 +237,7 @@ impl<'c> Watched<'c> {
         let (head, behind) = replies::read(self.tx.unsent(), true).expect("a head was written");
         assert!(behind.is_empty(), "more than a head was written");
         self.said_close = head.lists("Connection", "close");
+        assert!(self.said_close || !self.waits, "content is refused, and the client is not told: {self:?}");
         let tunnel = self.connect && status.code() < 300;
         let part = if matches!(size, Size::Empty | Size::Exact(0)) { Part::Finished } else { Part::Open };
         let mute = if tunnel || status == Status::NOT_MODIFIED { Some(true) } else { self.head };
