@@ -43,6 +43,8 @@ enum State {
     /// It is not, but a request that gets a redirect.
     Plain(Box<Redirect>),
     Begun(Box<ServerConnection>, Arc<Chooser>),
+    /// We have said goodbye: what comes is not looked at any more, since nothing could be said about it.
+    Over,
 }
 
 impl Session {
@@ -86,6 +88,13 @@ impl Stage for Session {
                 }
                 Ok(())
             }
+            State::Over => {
+                wire.consume(usize::MAX);
+                if wire.is_closed() {
+                    rx.close();
+                }
+                Ok(())
+            }
             State::Begun(connection, chooser) => {
                 let opened = open(connection, chooser, &mut self.facts, wire, rx);
                 flush(connection, out)?;
@@ -121,6 +130,7 @@ impl Stage for Session {
             connection.send_close_notify();
             // Nothing follows that could notice a failure, and writing to memory has none.
             let _ = flush(connection, out);
+            self.state = State::Over;
         }
     }
 

@@ -215,6 +215,25 @@ fn what_follows_a_goodbye_is_ignored_and_the_answer_still_goes_out() {
 }
 
 #[test]
+fn what_comes_after_our_own_goodbye_is_not_looked_at() {
+    let (authority, tls) = site();
+    let (mut side, mut peer) = session(&authority, &tls);
+    side.settle(&mut peer);
+    side.stage.close(&mut side.out);
+    let goodbye = side.take();
+    read(&mut peer, &goodbye).unwrap();
+    // A record that nobody can read, which the library would answer with a second alert.
+    side.wire.push(b"\x17\x03\x03\0\x14twenty octets of junk");
+    assert_eq!(side.open(), Ok(()));
+    assert!(side.take().is_empty() && side.wire.is_empty() && side.rx.is_empty());
+    side.stage.close(&mut side.out);
+    assert!(side.take().is_empty(), "a goodbye is said once");
+    side.wire.close();
+    assert_eq!(side.open(), Ok(()));
+    assert!(side.rx.is_closed());
+}
+
+#[test]
 fn an_alert_of_the_peer_ends_the_session() {
     let (_, tls) = site();
     let stranger = Authority::new("another authority");
