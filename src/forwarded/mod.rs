@@ -1,7 +1,7 @@
 //! Who is the client behind a proxy that adds fields to requests?
 //!
 //! A [`Trust`] says whose word counts, and in which fields it is looked for. [`Forwarded`] wraps a gateway, which then sees requests as their
-//! clients made them: the address of the [`Peer`](crate::gateway::Peer), whether its endpoint is secured, and the `Host`. Without it nothing
+//! clients made them: the address of the [`Peer`], whether its endpoint is secured, and the `Host`. Without it nothing
 //! is read from these fields at all.
 //!
 //! ```no_run
