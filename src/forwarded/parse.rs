@@ -60,6 +60,8 @@ fn forwarded(head: Head<'_>, trust: &Trust, is_known: bool) -> Result<Option<Ori
     for line in head.fields().get_all("Forwarded") {
         split(line, b',', &mut hops)?;
     }
+    // An empty member of a list is none (RFC 9110, 5.6.1).
+    hops.retain(|hop| !hop.is_empty());
     let found = match hops.last() {
         Some(last) if is_known => Some(Hop { node: Node::Hidden, ..hop(last)? }),
         _ => client(&hops, trust, hop)?.map(|(_, hop)| hop),
@@ -139,10 +141,6 @@ fn hop(element: &[u8]) -> Result<Hop, Malformed> {
     for pair in pairs.into_iter().filter(|pair| !pair.is_empty()) {
         let at = pair.iter().position(|octet| *octet == b'=').ok_or(Malformed)?;
         let (name, value) = (pair[..at].to_ascii_lowercase(), unquoted(&pair[at + 1..])?);
-        // A parameter is there once (RFC 7239, 4).
-        if names.contains(&name) {
-            return Err(Malformed);
-        }
         match &name[..] {
             b"for" => hop.node = node(&value)?,
             b"proto" => hop.proto = Some(value),
@@ -151,7 +149,9 @@ fn hop(element: &[u8]) -> Result<Hop, Malformed> {
         }
         names.push(name);
     }
-    Ok(hop)
+    // A parameter is there once (RFC 7239, 4). Sorted, since nobody bounds their number but the limit of the head.
+    names.sort_unstable();
+    if names.windows(2).all(|pair| pair[0] != pair[1]) { Ok(hop) } else { Err(Malformed) }
 }
 
 /// Members between separators that are not within quotes.

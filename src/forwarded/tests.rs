@@ -88,6 +88,8 @@ fn scheme_and_host_are_of_the_clients_hop() {
     assert_eq!(rfc("Forwarded: for=\"[2001:db9::1]\", for=10.9.9.9\r\n"), origin("[2001:db9::1]:0", None, None));
     assert_eq!(rfc("Forwarded: for=\"_a\\.b\";proto=https\r\n"), origin("", Some(true), None));
     assert_eq!(rfc("Forwarded: for=1.1.1.1, for=unknown\r\n"), origin("", None, None));
+    assert_eq!(rfc("Forwarded: for=192.0.2.1,, \r\nForwarded:\r\n"), origin("192.0.2.1:0", None, None));
+    assert_eq!(rfc("Forwarded: \r\n"), Ok(None));
 }
 
 #[test]
@@ -128,4 +130,7 @@ fn what_makes_no_sense_is_malformed() {
 fn long_lists_take_no_longer_than_their_octets() {
     let lines = format!("X-Forwarded-For: {}192.0.2.1\r\n", "10.1.1.1,".repeat(3_000));
     assert_eq!(x(&lines), origin("192.0.2.1:0", None, None));
+    let parameters: String = (0..3_000).map(|n| format!(";p{n}=1")).collect();
+    assert_eq!(rfc(&format!("Forwarded: for=192.0.2.1{parameters}\r\n")), origin("192.0.2.1:0", None, None));
+    assert_eq!(rfc(&format!("Forwarded: for=192.0.2.1{parameters};P7=2\r\n")), Err(Malformed));
 }
