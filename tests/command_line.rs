@@ -85,7 +85,7 @@ fn what_was_asked_for_goes_to_the_standard_output() {
 fn an_output_that_takes_nothing_is_an_error_in_one_line() {
     for arguments in [&["--hello", "--print-config"][..], &["completions", "bash"]] {
         let full = std::fs::File::create("/dev/full").unwrap();
-        let output = Command::new(PROGRAM).args(arguments).stdout(full).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_cherrystone")).args(arguments).stdout(full).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(
             (output.status.code(), &said[..]),

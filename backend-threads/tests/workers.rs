@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use cherrystone_threads::workers::{Rejected, Settings, Workers};
+use cherrystone_threads::workers::{Counts, Executor, Rejected, Settings, Workers};
 
 type Job = Box<dyn FnOnce() + Send>;
 
