@@ -194,13 +194,19 @@ fn unquoted(value: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(content)
 }
 
-/// An address, with a port or without: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, `unknown`, `_name`.
+/// An address, with a port or without: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, `unknown`, `_name`, `_name:_port`.
 fn node(text: &[u8]) -> Result<Node, Malformed> {
     let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
     let is_name = |name: &str| name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-".contains(&octet));
-    if text.eq_ignore_ascii_case("unknown")
-        || text.strip_prefix('_').is_some_and(|name| !name.is_empty() && is_name(name))
-    {
+    let is_obfuscated = |text: &str| text.strip_prefix('_').is_some_and(|name| !name.is_empty() && is_name(name));
+    let is_hidden = |text: &str| text.eq_ignore_ascii_case("unknown") || is_obfuscated(text);
+    let is_port = |text: &str| (1..=5).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
+    // A port may be a name, too, and a name may have a port (RFC 7239, 6).
+    let text = match text.rsplit_once(':') {
+        Some((name, port)) if is_obfuscated(port) || is_hidden(name) && is_port(port) => name,
+        _ => text,
+    };
+    if is_hidden(text) {
         return Ok(Node::Hidden);
     }
     if let Ok(address) = text.parse::<IpAddr>() {
