@@ -235,13 +235,12 @@ impl CommandLine {
         let lines = config::lines(file, serve).map_err(refused)?;
         for config::Line { at, argument } in &lines {
             // What is wrong with a line by itself is told with its place; what it lacks may stand in another one.
-            match lenient.try_get_matches_from_mut([&given[0], argument]).map_err(|error| (error.kind(), error)) {
-                Err((ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::UnknownArgument, error)) => {
-                    let text = error.to_string();
-                    let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-                    return Err(refused(format!("{at}: {what}")));
-                }
-                _ => {}
+            let Err(error) = lenient.try_get_matches_from_mut([&given[0], argument]) else { continue };
+            if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::UnknownArgument)
+            {
+                let text = error.to_string();
+                let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+                return Err(refused(format!("{at}: {what}")));
             }
         }
         let front = if found.subcommand_name().is_some() { 2 } else { 1 };
