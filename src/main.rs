@@ -1,6 +1,6 @@
 //! The `cherrystone` command: serves a directory, or a greeting, until it is told to stop; or inspects a recording.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use cherrystone::Server;
@@ -11,10 +11,7 @@ use cherrystone::gateways::Hello;
 fn main() -> ExitCode {
     let outcome = match Action::parse() {
         Action::Serve(serve) => run(&serve),
-        Action::PrintConfig(serve) => {
-            print!("{serve}");
-            Ok(())
-        }
+        Action::PrintConfig(serve) => write!(std::io::stdout(), "{serve}").map_err(Into::into),
         Action::Inspect(inspect) => return show(&inspect),
         Action::Completions(shell) => cli::completions(shell, &mut std::io::stdout()).map_err(Into::into),
         _ => Ok(()),

@@ -71,10 +71,26 @@ fn what_was_asked_for_goes_to_the_standard_output() {
         &["--version"],
         &["--hello", "--print-config"],
         &["completions", "bash"],
+        &["completions", "--help"],
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert!(output.stderr.is_empty() && output.stdout.len() > 10, "{arguments:?}");
         assert!(!output.stdout.contains(&0x1b), "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_takes_nothing_is_an_error_in_one_line() {
+    for arguments in [&["--hello", "--print-config"][..], &["completions", "bash"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_cherrystone")).args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            (output.status.code(), &said[..]),
+            (Some(1), "cherrystone: No space left on device\n"),
+            "{arguments:?}"
+        );
     }
 }

@@ -178,6 +178,21 @@ fn the_service_manager_is_told() {
 }
 
 #[test]
+fn a_reload_with_nothing_to_read_is_no_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let manager = Manager::at(&path);
+    let mut program = Program::start(hello("threads").env("NOTIFY_SOCKET", &path), 1);
+    assert_eq!(manager.next(), "READY=1\n");
+    program.signal("HUP");
+    assert!(manager.next().starts_with("RELOADING=1\n"));
+    assert_eq!(manager.next(), "READY=1\n");
+    assert!(once(program.address(), "/").contains(" 200 "));
+    program.signal("TERM");
+    assert_eq!(program.ended(), Some(0));
+}
+
+#[test]
 fn listeners_of_a_service_manager_are_required_tried_or_ignored() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let passed = listener.local_addr().unwrap();

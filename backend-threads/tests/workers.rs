@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use cherrystone_threads::workers::{Counts, Executor, Rejected, Settings, Stopped, Workers};
+use cherrystone_threads::workers::{Counts, Executor, Rejected, Settings, Workers};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -373,31 +373,4 @@ fn settings_without_sense_are_refused() {
     let error = Workers::start(settings("none", 0, 1, 1), |_: ()| {}).err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("at least one worker"));
-}
-
-#[test]
-fn an_embedder_can_bring_an_executor() {
-    /// Runs every job where it is submitted.
-    struct Inline;
-    impl Executor<Job> for Inline {
-        fn try_submit(&self, job: Job) -> Result<(), Rejected<Job>> {
-            job();
-            Ok(())
-        }
-        fn waiting(&self) -> bool {
-            false
-        }
-        fn stop(&self, _deadline: Instant) -> Stopped<Job> {
-            Stopped { unstarted: Vec::new(), busy: 0 }
-        }
-    }
-    let executors: [Arc<dyn Executor<Job>>; 2] = [Arc::new(Inline), Arc::new(start(settings("executor", 1, 1, 1)))];
-    for executor in executors {
-        let (done, results) = channel();
-        executor.try_submit(Box::new(move || done.send(()).unwrap())).unwrap();
-        results.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert!(executor.stop(soon()).is_clean());
-        assert!(!executor.waiting());
-        assert_eq!(executor.counts(), Counts::default());
-    }
 }

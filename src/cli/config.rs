@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! 1. A flag that is given on the command line counts, and the lines of its name do not.
-//! 2. What is printed reads as the same settings.
+//! 2. What is printed reads as the same settings, but for paths that end in white space or hold a line break.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,13 +13,22 @@ use std::path::Path;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-/// The arguments that the lines of a file stand for, but for those that were given already.
+/// A line of a file, as an argument.
+pub(super) struct Line {
+    /// Where it stands, for whoever has to correct it.
+    pub(super) at: String,
+    /// What it stands for.
+    pub(super) argument: OsString,
+}
+
+/// The lines of a file, but for those whose flags were given already.
 ///
 /// # Errors
 /// The file cannot be read, or a line is none; says where and why.
-pub(super) fn arguments(file: &Path, given: &ArgMatches) -> Result<Vec<OsString>, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let mut arguments = Vec::new();
+pub(super) fn lines(file: &Path, given: &ArgMatches) -> Result<Vec<Line>, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| super::plain(&format!("cannot read {}: {error}", file.display())))?;
+    let mut lines = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -42,15 +51,18 @@ pub(super) fn arguments(file: &Path, given: &ArgMatches) -> Result<Vec<OsString>
         if is_given(name) || is_what && (is_given("hello") || is_given("dir")) {
             continue;
         }
-        match (name, value) {
-            ("dir", path) => arguments.push(path.into()),
-            (_, "yes") if is_switch(name) => arguments.push(format!("--{name}").into()),
-            (_, "no") if is_switch(name) => {}
+        let argument = match (name, value) {
+            // A directory may have the name of a flag.
+            ("dir", path) if path.starts_with('-') => format!("./{path}"),
+            ("dir", path) => path.to_owned(),
+            (_, "yes") if is_switch(name) => format!("--{name}"),
+            (_, "no") if is_switch(name) => continue,
             _ if is_switch(name) => return Err(format!("{}: {name} is either yes or no", at())),
-            _ => arguments.push(format!("--{name}={value}").into()),
-        }
+            _ => format!("--{name}={value}"),
+        };
+        lines.push(Line { at: at(), argument: argument.into() });
     }
-    Ok(arguments)
+    Ok(lines)
 }
 
 /// Whether it has no value on the command line.

@@ -129,7 +129,7 @@ impl Action {
     pub fn parse_from<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let command = CommandLine::with_config(arguments)?;
         let arguments = match command.command {
-            Some(Command::Completions { shell }) => return Ok(Self::Completions(shell)),
+            Some(Command::Completions { shell, .. }) => return Ok(Self::Completions(shell)),
             Some(Command::Inspect(inspect)) => return Ok(Self::Inspect(inspect)),
             Some(Command::Serve(arguments)) => *arguments,
             None => command.serve,
@@ -167,6 +167,7 @@ pub fn plain(text: &str) -> String {
     };
     text.replace(": No such file or directory", ": no such file or directory")
         .replace(": Not a directory", ": it is not a directory")
+        .replace(": Is a directory", ": it is a directory")
         .replace(": Permission denied", ": permission denied")
 }
 
@@ -223,16 +224,28 @@ impl CommandLine {
         }
         // A file may say what is to be served, so that is asked for only after it was read.
         let lenient = Self::command().mut_group("what", |group| group.required(false));
-        let lenient = lenient.mut_subcommand("serve", |serve| serve.mut_group("what", |group| group.required(false)));
-        let Ok(found) = lenient.try_get_matches_from(&given) else { return Self::try_parse_from(given) };
+        let mut lenient =
+            lenient.mut_subcommand("serve", |serve| serve.mut_group("what", |group| group.required(false)));
+        let Ok(found) = lenient.try_get_matches_from_mut(&given) else { return Self::try_parse_from(given) };
         let serve = found.subcommand_matches("serve").unwrap_or(&found);
         let Some(file) = serve.try_get_one::<PathBuf>("config").ok().flatten() else {
             return Self::try_parse_from(given);
         };
-        let from_file = config::arguments(file, serve)
-            .map_err(|error| Self::command().error(ErrorKind::ValueValidation, format!("--config: {error}")))?;
+        let refused = |error: String| Self::command().error(ErrorKind::ValueValidation, format!("--config: {error}"));
+        let lines = config::lines(file, serve).map_err(refused)?;
+        for config::Line { at, argument } in &lines {
+            // What is wrong with a line by itself is told with its place; what it lacks may stand in another one.
+            let Err(error) = lenient.try_get_matches_from_mut([&given[0], argument]) else { continue };
+            if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::UnknownArgument)
+            {
+                let text = error.to_string();
+                let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+                return Err(refused(format!("{at}: {what}")));
+            }
+        }
         let front = if found.subcommand_name().is_some() { 2 } else { 1 };
-        let all = given[..front].iter().chain(&from_file).chain(&given[front..]);
+        let from_file = lines.iter().map(|line| &line.argument);
+        let all = given[..front].iter().chain(from_file).chain(&given[front..]);
         Self::try_parse_from(all)
     }
 }
@@ -300,6 +313,9 @@ enum Command {
     Completions {
         /// The shell
         shell: Shell,
+        /// Show this
+        #[arg(short, long, action = clap::ArgAction::HelpShort)]
+        help: Option<bool>,
     },
     /// Say what a recorded client sent: heads, framing, content and rules broken, each with its offset
     ///

@@ -3,7 +3,7 @@
 //! | signal | what happens |
 //! | --- | --- |
 //! | SIGTERM, SIGINT | a graceful stop; a second one cuts what is left |
-//! | SIGHUP | the access log is opened anew, certificates are read again |
+//! | SIGHUP | the access log is opened anew, certificates are read again; without both, and without a service manager, the end |
 //! | SIGUSR2 | a new process takes this one's place ([`replace`]) |
 //! | SIGXFSZ | nothing: the write to a file that may not grow fails, and says so |
 //!
@@ -63,7 +63,8 @@ pub(super) fn listen(duties: Duties) -> io::Result<()> {
     let has_files = duties.log.is_some() || duties.tls.is_some();
     #[cfg(not(feature = "tls"))]
     let has_files = duties.log.is_some();
-    if has_files {
+    // Without anything to read it is what a terminal says at its end; a service manager asks for a reload, whether there is something or not.
+    if has_files || std::env::var_os("NOTIFY_SOCKET").is_some() {
         signals.add_signal(SIGHUP)?;
     }
     let duties = Arc::new(duties);

@@ -145,6 +145,12 @@ fn what_is_printed_is_read_as_the_same() {
 }
 
 #[test]
+fn a_directory_may_have_the_name_of_a_flag() {
+    let Ok(Action::Serve(serve)) = with_file("dir = -listing\nqueue = 7", "") else { panic!() };
+    assert!(matches!(serve.what, What::Files(dir, _) if dir.as_os_str() == "./-listing"));
+}
+
+#[test]
 fn the_command_line_counts_more_than_the_file() {
     let file = "hello = yes\nthreads = 1:2\nqueue = 7\nbind = 127.0.0.1:1\n# limits.drain = 3\n\n";
     let Ok(Action::Serve(serve)) = with_file(file, "www --threads 3 --bind 127.0.0.1:2") else { panic!() };
@@ -152,15 +158,17 @@ fn the_command_line_counts_more_than_the_file() {
     assert_eq!((serve.bind, serve.settings.threads.max, serve.settings.queue), (vec!["127.0.0.1:2".into()], 3, 7));
     for (file, words) in [
         ("threads", "line 1: expected NAME = VALUE"),
-        ("\nthreads = 0", "--threads"),
+        ("\nthreads = 0", "settings, line 2: invalid value '0' for '--threads"),
+        ("backend = apache", "settings, line 1: invalid value 'apache' for '--backend"),
         ("listing = maybe", "either yes or no"),
-        ("colour = red", "--colour"),
+        ("colour = red", "settings, line 1: unexpected argument '--colour'"),
         ("config = other", "leads to no other"),
     ] {
         let error = with_file(file, "--hello").unwrap_err();
         assert!(error.contains(words), "{file}: {error}");
     }
-    assert!(refused("--hello --config /nowhere/at/all").contains("cannot read /nowhere/at/all"));
+    assert!(refused("--hello --config /nowhere/at/all").contains("cannot read /nowhere/at/all: no such file"));
+    assert!(!refused("--hello --config /").contains("os error"));
 }
 
 #[test]
@@ -202,6 +210,7 @@ fn a_recording_can_be_inspected() {
 
 #[test]
 fn completion_scripts() {
+    assert!(refused("completions --help").contains("<SHELL>"));
     for shell in Shell::value_variants() {
         let Ok(Action::Completions(found)) = parse(&format!("completions {shell}")) else { panic!("{shell}") };
         let mut script = Vec::new();

@@ -60,6 +60,8 @@ fn forwarded(head: Head<'_>, trust: &Trust, is_known: bool) -> Result<Option<Ori
     for line in head.fields().get_all("Forwarded") {
         split(line, b',', &mut hops)?;
     }
+    // An empty member of a list is none (RFC 9110, 5.6.1).
+    hops.retain(|hop| !hop.is_empty());
     let found = match hops.last() {
         Some(last) if is_known => Some(Hop { node: Node::Hidden, ..hop(last)? }),
         _ => client(&hops, trust, hop)?.map(|(_, hop)| hop),
@@ -139,10 +141,6 @@ fn hop(element: &[u8]) -> Result<Hop, Malformed> {
     for pair in pairs.into_iter().filter(|pair| !pair.is_empty()) {
         let at = pair.iter().position(|octet| *octet == b'=').ok_or(Malformed)?;
         let (name, value) = (pair[..at].to_ascii_lowercase(), unquoted(&pair[at + 1..])?);
-        // A parameter is there once (RFC 7239, 4).
-        if names.contains(&name) {
-            return Err(Malformed);
-        }
         match &name[..] {
             b"for" => hop.node = node(&value)?,
             b"proto" => hop.proto = Some(value),
@@ -151,7 +149,9 @@ fn hop(element: &[u8]) -> Result<Hop, Malformed> {
         }
         names.push(name);
     }
-    Ok(hop)
+    // A parameter is there once (RFC 7239, 4). Sorted, since nobody bounds their number but the limit of the head.
+    names.sort_unstable();
+    if names.windows(2).all(|pair| pair[0] != pair[1]) { Ok(hop) } else { Err(Malformed) }
 }
 
 /// Members between separators that are not within quotes.
@@ -194,13 +194,19 @@ fn unquoted(value: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(content)
 }
 
-/// An address, with a port or without: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, `unknown`, `_name`.
+/// An address, with a port or without: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, `unknown`, `_name`, `_name:_port`.
 fn node(text: &[u8]) -> Result<Node, Malformed> {
     let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
     let is_name = |name: &str| name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-".contains(&octet));
-    if text.eq_ignore_ascii_case("unknown")
-        || text.strip_prefix('_').is_some_and(|name| !name.is_empty() && is_name(name))
-    {
+    let is_obfuscated = |text: &str| text.strip_prefix('_').is_some_and(|name| !name.is_empty() && is_name(name));
+    let is_hidden = |text: &str| text.eq_ignore_ascii_case("unknown") || is_obfuscated(text);
+    let is_port = |text: &str| (1..=5).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
+    // A port may be a name, too, and a name may have a port (RFC 7239, 6).
+    let text = match text.rsplit_once(':') {
+        Some((name, port)) if is_obfuscated(port) || is_hidden(name) && is_port(port) => name,
+        _ => text,
+    };
+    if is_hidden(text) {
         return Ok(Node::Hidden);
     }
     if let Ok(address) = text.parse::<IpAddr>() {

@@ -88,6 +88,17 @@ fn scheme_and_host_are_of_the_clients_hop() {
     assert_eq!(rfc("Forwarded: for=\"[2001:db9::1]\", for=10.9.9.9\r\n"), origin("[2001:db9::1]:0", None, None));
     assert_eq!(rfc("Forwarded: for=\"_a\\.b\";proto=https\r\n"), origin("", Some(true), None));
     assert_eq!(rfc("Forwarded: for=1.1.1.1, for=unknown\r\n"), origin("", None, None));
+    assert_eq!(rfc("Forwarded: for=192.0.2.1,, \r\nForwarded:\r\n"), origin("192.0.2.1:0", None, None));
+    assert_eq!(rfc("Forwarded: \r\n"), Ok(None));
+    for (node, client) in [
+        ("192.0.2.1:_p", "192.0.2.1:0"),
+        ("[2001:db9::1]:_p", "[2001:db9::1]:0"),
+        ("unknown:99", ""),
+        ("_a:_p", ""),
+        ("_a:65535", ""),
+    ] {
+        assert_eq!(rfc(&format!("Forwarded: for=\"{node}\"\r\n")), origin(client, None, None), "{node}");
+    }
 }
 
 #[test]
@@ -119,6 +130,10 @@ fn what_makes_no_sense_is_malformed() {
         "for=192.0.2.1;host=\"\"",
         "for=2001:db9::1]",
         "for=192.0.2.1;=x;y",
+        "for=\"_a:\"",
+        "for=\"_a:123456\"",
+        "for=\"192.0.2.1:_\"",
+        "for=\"2001:db9::_p\"",
     ] {
         assert_eq!(rfc(&format!("Forwarded: {value}\r\n")), Err(Malformed), "{value}");
     }
@@ -128,4 +143,7 @@ fn what_makes_no_sense_is_malformed() {
 fn long_lists_take_no_longer_than_their_octets() {
     let lines = format!("X-Forwarded-For: {}192.0.2.1\r\n", "10.1.1.1,".repeat(3_000));
     assert_eq!(x(&lines), origin("192.0.2.1:0", None, None));
+    let parameters: String = (0..3_000).map(|n| format!(";p{n}=1")).collect();
+    assert_eq!(rfc(&format!("Forwarded: for=192.0.2.1{parameters}\r\n")), origin("192.0.2.1:0", None, None));
+    assert_eq!(rfc(&format!("Forwarded: for=192.0.2.1{parameters};P7=2\r\n")), Err(Malformed));
 }

@@ -23,7 +23,8 @@ def native_options(server: Any) -> Dict[str, Any]:
         "queue": 1024 if queue is None or queue < 0 else queue,
         "max_connections": server.max_connections,
         "loops": server.loops,
-        "max_head": server.max_request_header_size or 65_535,
+        # CherryPy sets 500 KiB.
+        "max_head": min(server.max_request_header_size or 65_535, 65_535),
         "max_fields": server.max_header_fields,
         "max_body": server.max_request_body_size or None,
         "head_timeout": head,

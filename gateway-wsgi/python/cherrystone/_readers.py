@@ -79,6 +79,8 @@ class KnownLengthRFile(_Lines):
     """Ends after ``content_length`` octets. A reader that ends before raises."""
 
     def __init__(self, rfile: Any, content_length: int) -> None:
+        if content_length < 0:
+            raise ValueError(f"content has no length of {content_length}")
         self.rfile = rfile
         self.remaining = content_length
 
@@ -110,8 +112,12 @@ class ChunkedRFile(_Lines):
         self.rfile = rfile
         self.maxlen = maxlen
         self.bytes_read = 0
+        #: Octets that are read at once.
         self.bufsize = bufsize
-        self.buffer = b""
+        #: What was decoded and not asked for yet.
+        self.buffer = bytearray()
+        #: Octets of the current chunk that were not read yet.
+        self.remaining = 0
         self.closed = False
 
     def _line(self) -> bytes:
@@ -120,7 +126,8 @@ class ChunkedRFile(_Lines):
             raise InputError("a line of chunked content is too long or has no end")
         return line[:-2]
 
-    def _fetch(self) -> None:
+    def _begin(self) -> None:
+        """Reads the line in front of a chunk."""
         digits = self._line().partition(b";")[0].rstrip(b" \t")
         if not 0 < len(digits) <= 16 or digits.strip(b"0123456789abcdefABCDEF"):
             raise InputError(f"{digits!r} is no chunk size")
@@ -131,13 +138,25 @@ class ChunkedRFile(_Lines):
         self.bytes_read += size
         if self.maxlen and self.bytes_read > self.maxlen:
             raise MaxSizeExceeded(f"more than {self.maxlen} octets")
-        chunk = self.rfile.read(size)
-        if len(chunk) < size or self.rfile.read(2) != b"\r\n":
+        self.remaining = size
+
+    def _fetch(self) -> None:
+        """Reads a piece of a chunk, or the end of all."""
+        if not self.remaining:
+            self._begin()
+            if self.closed:
+                return
+        piece = self.rfile.read(min(self.remaining, self.bufsize))
+        if not piece:
+            raise InputError(f"a chunk ended {self.remaining} octets too early")
+        self.buffer += piece
+        self.remaining -= len(piece)
+        if not self.remaining and self.rfile.read(2) != b"\r\n":
             raise InputError("a chunk is not followed by CRLF")
-        self.buffer += chunk
 
     def _take(self, count: int) -> bytes:
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        data = bytes(self.buffer[:count])
+        del self.buffer[:count]
         return data
 
     def read(self, size: Optional[int] = None) -> bytes:
@@ -150,8 +169,10 @@ class ChunkedRFile(_Lines):
     def readline(self, size: Optional[int] = None) -> bytes:
         """Reads a line, or ``size`` octets of it."""
         wanted = None if size is None or size < 0 else size
+        searched = 0
         while True:
-            end = self.buffer.find(b"\n") + 1
+            end = self.buffer.find(b"\n", searched) + 1
+            searched = len(self.buffer)
             enough = wanted is not None and len(self.buffer) >= wanted
             if end or enough or self.closed:
                 end = end or len(self.buffer)

@@ -180,7 +180,7 @@ def parser() -> argparse.ArgumentParser:
     run("--queue", type=positive, default=1024, metavar="N", help="requests that may wait for a thread (1024)")
     run("--loops", type=positive, default=1, metavar="N", help="event loops of mio (1)")
     run("--max-connections", type=positive, default=10_000, metavar="N", help="open connections (10000)")
-    run("--max-head", type=size, default=32_768, metavar="BYTES", help="head of a request (32K)")
+    run("--max-head", type=head, default=32_768, metavar="BYTES", help="head of a request (32K)")
     run("--max-fields", type=positive, default=100, metavar="N", help="header lines of a request (100)")
     run("--max-body", type=optional(size), default=1 << 30, metavar="BYTES", help="content of a request, or none (1G)")
     run("--timeout", type=optional(seconds), default=30, metavar="S", help="pause of a client while it sends or receives (30)")
@@ -218,6 +218,14 @@ def size(text: str) -> int:
     factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper(), 1)
     value = int(text if factor == 1 else text[:-1]) * factor
     if value < 0:
+        raise ValueError
+    return value
+
+
+def head(text: str) -> int:
+    """Octets that a head may have."""
+    value = size(text)
+    if value > 65_535:
         raise ValueError
     return value
 

@@ -67,7 +67,7 @@ class HTTPServer:
     software: Optional[str] = None
     #: Whether the server can take requests.
     ready = False
-    #: Octets that the head of a request may have, at most 65,535; 0 means that.
+    #: Octets that the head of a request may have, at most 65,535; 0 and more than that mean that.
     max_request_header_size = 0
     #: Octets that the content of a request may have; 0 means no limit, but 1 GiB where content has no declared length.
     max_request_body_size = 0
