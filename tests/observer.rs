@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
-use cherrystone::gateway::{Done, Exchange, Failure, Inline, Payload, Peer, Progress, Upgrade};
+use cherrystone::gateway::{
+    Dialogue, Done, Exchange, Failure, Inline, Payload, Peer, Piece, Progress, Talk, Turn, Upgrade,
+};
 use cherrystone::{
     Backend, ErrorBody, Head, Observer, Record, RecvBuf, SendBuf, Server, Size, Status, Violation, ViolationKind,
 };
@@ -293,6 +295,43 @@ fn what_a_handler_forgives_is_a_violation() {
         assert_eq!(notes.wait(1), ["POST /forgiving 200 10"], "{backend:?}");
         assert!(seen.wait(2)[0].starts_with("ChunkSize "), "{backend:?}: {:?}", seen.all());
         assert_eq!(running.stats().violations_by_kind.of(ViolationKind::ChunkSize), 1, "{backend:?}");
+        running.stop(Duration::ZERO);
+    }
+}
+
+/// Hears the content to its end.
+struct Hears;
+
+impl Dialogue for Hears {
+    fn turn(&mut self, talk: &mut Talk<'_>, _: &Waker) -> Result<Turn, Failure> {
+        loop {
+            match talk.read()? {
+                Piece::Data(_) => {}
+                Piece::Later => return Ok(Turn::Later),
+                Piece::End(_) => {
+                    talk.respond(Status::NO_CONTENT, &[], Size::Empty)?;
+                    return Ok(Turn::End(Vec::new()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_violation_in_a_dialogue_is_one_too() {
+    for backend in BACKENDS {
+        let notes = Notes::default();
+        let gateway = |_: Head<'_>, exchange: Exchange<'_>| Ok(exchange.converse(Box::new(Hears)));
+        let (running, address) = serve(Server::new(gateway).backend(backend).observer(Words(notes.clone())));
+        let mut client = connect(address);
+        client.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n").unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+        client.write_all(b"axx").unwrap();
+        let answer = read_all(&mut client);
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("{\"error\":true}"), "{backend:?}: {answer}");
+        let told = notes.wait(2);
+        assert!(told.len() == 2 && told[0].starts_with("ChunkEnd ") && told[1] == "14", "{backend:?}: {told:?}");
+        assert_eq!(running.stats().violations_by_kind.of(ViolationKind::ChunkEnd), 1, "{backend:?}");
         running.stop(Duration::ZERO);
     }
 }

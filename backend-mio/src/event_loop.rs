@@ -182,7 +182,7 @@ impl EventLoop {
 
     fn accept(&mut self) {
         let mut fresh = Vec::new();
-        self.doors.accept(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        self.doors.accept(&self.desk.shared, &mut self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.place(client));
     }
 
@@ -342,7 +342,7 @@ impl EventLoop {
             return;
         }
         let mut fresh = Vec::new();
-        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        self.doors.close(&self.desk.shared, &mut self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.welcome(client));
     }
 

@@ -237,18 +237,22 @@ impl EventLoop {
             Waker::noop().clone()
         };
         (slot.woken, slot.waits) = (false, false);
-        match more.advance(link, &env, MARK, &waker) {
-            Advance::Finished => self.conclude(client),
-            Advance::Room => {
+        match more.try_advance(link, &env, MARK, &waker) {
+            Err(violation) => {
+                client.refuse(&self.desk.shared, &env, violation);
+                self.conclude(client);
+            }
+            Ok(Advance::Finished) => self.conclude(client),
+            Ok(Advance::Room) => {
                 if self.write(client)? == Written::Blocked {
                     return Ok(Some(Next::Wait));
                 }
             }
-            Advance::Waker => {
+            Ok(Advance::Waker) => {
                 slot.waits = true;
                 return self.await_application(key, client);
             }
-            Advance::Input => {
+            Ok(Advance::Input) => {
                 if client.link.rx.unread().len() < UNREAD {
                     return self.read(key, client);
                 }

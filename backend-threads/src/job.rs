@@ -265,7 +265,17 @@ impl Job {
             let Client { link, stream, ongoing, .. } = &mut *self.client;
             let Some(more) = ongoing else { break };
             let advance = match passed {
-                None => more.advance(link, &clock.env(&shared.settings.config), MARK, &waker.waker()),
+                None => {
+                    let env = clock.env(&shared.settings.config);
+                    match more.try_advance(link, &env, MARK, &waker.waker()) {
+                        Ok(advance) => advance,
+                        Err(violation) => {
+                            *ongoing = None;
+                            self.client.refuse(shared, &env, violation);
+                            break;
+                        }
+                    }
+                }
                 Some(Passed::Finished) => Advance::Finished,
                 Some(Passed::More) => Advance::Room,
                 Some(Passed::Blocked) => {

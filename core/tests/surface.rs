@@ -272,3 +272,60 @@ fn what_went_wrong_says_why_and_where_it_is_written() {
     assert!(matches!(idle.conn.poll(&late, &mut idle.rx), Ok(Event::Shutdown)));
     assert_eq!(idle.conn.expired(), Some(Cause::Head));
 }
+
+#[test]
+fn content_is_not_read_behind_a_complete_answer() {
+    let stream = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\nHost: h\r\n\r\n";
+    let (_, mut memory) = said(stream, |_: Head<'_>, exchange: Exchange<'_>| {
+        let mut out = exchange.start_response(Status::OK, &[], cherrystone_core::Size::Empty)?;
+        assert!(out.body().read(&mut [0; 8]).is_err());
+        out.finish()
+    });
+    let (link, env) = memory.parts();
+    let next = link.conn.poll(&env, &mut link.rx);
+    assert!(matches!(&next, Ok(Event::Request(head)) if head.path() == "/next"), "{next:?}");
+}
+
+/// A port whose socket fails when a piece is to pass.
+struct Failing(Memory);
+
+impl Port for Failing {
+    fn parts(&mut self) -> (&mut Link, Env<'_>) {
+        self.0.parts()
+    }
+
+    fn fill(&mut self) -> std::io::Result<()> {
+        self.0.fill()
+    }
+
+    fn drain(&mut self) -> std::io::Result<()> {
+        self.0.drain()
+    }
+
+    fn pass(&mut self, _: [&[u8]; 3]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::ConnectionAborted.into())
+    }
+
+    fn is_gone(&mut self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn an_answer_that_lacks_a_piece_never_looks_complete() {
+    let config = Config::default();
+    let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+    let mut port = Failing(Memory { link: Link::new(&env, None), config: config.clone(), drained: 0 });
+    port.0.link.rx.push(GET.as_bytes());
+    let mut head = HeadBuf::default();
+    let Ok(Event::Request(request)) = port.0.link.conn.poll(&env, &mut port.0.link.rx) else { panic!("no request") };
+    request.copy_into(&mut head);
+    let careless = |_: Head<'_>, exchange: Exchange<'_>| {
+        let mut out = exchange.start_response(Status::OK, &[], cherrystone_core::Size::Unknown)?;
+        assert!(out.write_all(&[b'x'; 40_000]).is_err());
+        out.finish()
+    };
+    let answered = answer(&careless, head.head(), &mut port, &mut Intake::default(), &peer());
+    assert!(matches!(answered, Answered::Failed(_)), "{answered:?}");
+    assert!(!port.0.link.tx.unsent().ends_with(b"0\r\n\r\n"));
+}

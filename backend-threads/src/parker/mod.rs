@@ -176,7 +176,7 @@ impl Parker {
 
     fn accept(&mut self) {
         let mut fresh = Vec::new();
-        self.doors.accept(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        self.doors.accept(&self.desk.shared, &mut self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.welcome(client));
     }
 
@@ -344,7 +344,7 @@ impl Parker {
             return;
         }
         let mut fresh = Vec::new();
-        self.doors.close(&self.desk.shared, &self.clock, |client| fresh.push(client));
+        self.doors.close(&self.desk.shared, &mut self.clock, |client| fresh.push(client));
         fresh.into_iter().for_each(|client| self.welcome(client));
     }
 

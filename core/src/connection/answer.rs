@@ -45,6 +45,12 @@ impl Connection {
         self.expired
     }
 
+    /// Whether the answer to the request under way is complete, so that the rest of its content is dropped.
+    #[inline]
+    pub(crate) fn is_answered(&self) -> bool {
+        self.reply == Reply::Done
+    }
+
     pub(super) fn expire(&mut self, cause: Cause) {
         self.expired.get_or_insert(cause);
     }

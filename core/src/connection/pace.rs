@@ -48,6 +48,7 @@ impl Allowance {
     fn settle(&mut self, octets: usize, now: Instant, pace: Pace) {
         let grace = nanos(pace.grace);
         let earned = match u64::from(pace.rate) {
+            0 if octets == 0 => 0,
             0 => grace,
             rate => (octets as u64).saturating_mul(1_000_000_000) / rate,
         };
@@ -100,6 +101,19 @@ mod tests {
         }
         allowance.wait(second(1000));
         assert_eq!(allowance.ends(), second(1010));
+    }
+
+    #[test]
+    fn without_a_rate_any_octet_earns_everything_and_none_nothing() {
+        let any = Pace { rate: 0, ..PACE };
+        let mut allowance = Allowance::full(any);
+        for (octets, left) in [(0, 6), (0, 2), (1, 10)] {
+            allowance.wait(second(0));
+            allowance.earn(octets, second(4), any);
+            allowance.wait(second(4));
+            assert_eq!(allowance.ends(), second(4 + left), "{octets}");
+            allowance.stop();
+        }
     }
 
     #[test]

@@ -322,6 +322,11 @@ impl Connection {
         self.seen = 0;
     }
 
+    /// Nobody waits for content now: what the wait under way took is spent, and it has no end any more.
+    pub(crate) fn hold_content(&mut self, env: &Env<'_>) {
+        self.body_pace.earn(0, env.now, env.config.timeouts.body);
+    }
+
     /// Consumes framing.
     #[inline]
     fn skip(&mut self, octets: usize, rx: &mut RecvBuf) {

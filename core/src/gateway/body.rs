@@ -5,6 +5,7 @@
 //!
 //! Invariants:
 //! 1. Reading never passes the end of the content, and an error repeats.
+//! 2. Content that has not left the connection when the answer is complete cannot be read any more.
 
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
@@ -132,6 +133,9 @@ impl<'b> Body<'b> {
                 State::Violated(violation) => return Err(as_io(violation)),
             }
             let (link, env) = self.port.parts();
+            if link.conn.is_answered() {
+                return Err(dropped());
+            }
             match link.conn.poll(&env, &mut link.rx) {
                 Ok(Event::Data(data)) => {
                     let n = take(data).min(data.len());
@@ -156,6 +160,11 @@ impl<'b> Body<'b> {
             }
         }
     }
+}
+
+/// The answer is complete, and what comes now is no content for the application, but perhaps the next request.
+pub(super) fn dropped() -> io::Error {
+    io::Error::other("the answer is complete, and the rest of the content is dropped")
 }
 
 fn as_io(violation: Violation) -> io::Error {

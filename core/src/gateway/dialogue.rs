@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::task::Waker;
 use std::io;
 
+use super::body::dropped;
 use super::{Failure, Intake, Upgrade};
 use crate::{Env, Event, Field, Fields, Interim, Link, Misuse, Size, Status};
 
@@ -98,6 +99,9 @@ impl<'t> Talk<'t> {
                 return Ok(Piece::End(self.intake.trailers()));
             }
             let Link { conn, rx, tx, .. } = &mut *self.link;
+            if conn.is_answered() {
+                return Err(dropped().into());
+            }
             match conn.poll(self.env, rx)? {
                 Event::Data(octets) => return Ok(Piece::Data(octets.to_vec())),
                 Event::End(trailers) => self.intake.end(trailers),
@@ -223,6 +227,59 @@ mod tests {
             "{}",
             said.escape_ascii()
         );
+    }
+
+    /// Does what these functions do, one a turn.
+    type Act = fn(&mut Talk<'_>) -> Result<Turn, Failure>;
+    struct Acts(alloc::vec::IntoIter<Act>);
+
+    impl Dialogue for Acts {
+        fn turn(&mut self, talk: &mut Talk<'_>, _: &Waker) -> Result<Turn, Failure> {
+            self.0.next().map_or(Ok(Turn::Later), |act| act(talk))
+        }
+    }
+
+    fn begin(stream: &[u8], acts: &[Act], env: &Env<'_>) -> (Link, Ongoing) {
+        let mut link = Link::new(env, None);
+        link.rx.push(stream);
+        assert!(matches!(link.conn.poll(env, &mut link.rx), Ok(Event::Request(_))));
+        (link, Ongoing::dialogue(Box::new(Acts(acts.to_vec().into_iter())), Intake::default()))
+    }
+
+    #[test]
+    fn a_wait_for_content_has_no_end_while_nobody_waits() {
+        let config = Config::default();
+        let at = |secs: u64| Env { config: &config, now: Instant::from_nanos(secs * 1_000_000_000), date: None };
+        let read: Act = |talk| talk.read().map(|_| Turn::Later);
+        let rest: Act = |_| Ok(Turn::Later);
+        let (mut link, mut ongoing) =
+            begin(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n", &[read, rest, read], &at(0));
+        let mut turn = |secs| {
+            let advance = ongoing.advance(&mut link, &at(secs), 1 << 16, Waker::noop());
+            (advance, link.conn.deadline().map(|deadline| deadline.at))
+        };
+        let (advance, ends) = turn(0);
+        let grace = ends.unwrap().as_nanos();
+        assert_eq!(advance, Advance::Input);
+        assert_eq!(turn(1), (Advance::Waker, None));
+        // The second that was waited before is spent.
+        assert_eq!(turn(100), (Advance::Input, Some(Instant::from_nanos(grace + 99_000_000_000))));
+    }
+
+    #[test]
+    fn nothing_is_read_behind_a_complete_answer() {
+        let config = Config::default();
+        let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+        let answer: Act = |talk| {
+            talk.respond(Status::NO_CONTENT, &[], Size::Empty)?;
+            assert!(talk.read().is_err());
+            Ok(Turn::End(Vec::new()))
+        };
+        let stream = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\nHost: h\r\n\r\n";
+        let (mut link, mut ongoing) = begin(stream, &[answer], &env);
+        assert_eq!(ongoing.advance(&mut link, &env, 1 << 16, Waker::noop()), Advance::Finished);
+        let next = link.conn.poll(&env, &mut link.rx);
+        assert!(matches!(&next, Ok(Event::Request(head)) if head.path() == "/next"), "{next:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 
 use super::deferred::{Answer, Slot};
 use super::{ChunkOut, Dialogue, Failure, Intake, Payload, Progress, Talk, Turn, Upgrade};
-use crate::{Env, Event, Link, Size, StatusLine};
+use crate::{Env, Event, Link, Size, StatusLine, Violation};
 use alloc::boxed::Box;
 
 /// An answer under way.
@@ -95,18 +95,35 @@ impl Ongoing {
         Self(Kind::Upgrade(next))
     }
 
-    /// Moves on until the output holds `mark` octets, or there is nothing to do now.
+    /// Moves on until the output holds `mark` octets, or there is nothing to do now. A violation that is come upon is answered by
+    /// [`Connection::refuse`](crate::Connection::refuse).
     pub fn advance(&mut self, link: &mut Link, env: &Env<'_>, mark: usize, waker: &Waker) -> Advance {
-        let moved = self.step(link, env, mark, waker);
-        moved.unwrap_or_else(|failure| match failure {
-            Failure::Violation(violation) => {
-                link.conn.refuse(env, violation, &mut link.tx);
+        self.try_advance(link, env, mark, waker).unwrap_or_else(|violation| {
+            link.conn.refuse(env, violation, &mut link.tx);
+            Advance::Finished
+        })
+    }
+
+    /// [`advance`](Self::advance) for a backend that answers violations in words of its own.
+    ///
+    /// # Errors
+    /// The client broke a rule, which is to be answered; nothing else is left to do.
+    pub fn try_advance(
+        &mut self,
+        link: &mut Link,
+        env: &Env<'_>,
+        mark: usize,
+        waker: &Waker,
+    ) -> Result<Advance, Violation> {
+        match self.step(link, env, mark, waker) {
+            Ok(advance) => Ok(advance),
+            Err(Failure::Violation(violation)) => {
                 link.conn.end_upgrade();
-                Advance::Finished
+                Err(violation)
             }
             // What failed is the application's or a file's fault.
-            _ => self.give_up(link, env),
-        })
+            Err(_) => Ok(self.give_up(link, env)),
+        }
     }
 
     /// Ends the answer where it is, so that the client sees that it is incomplete.
@@ -221,6 +238,9 @@ impl Ongoing {
                     let mut talk = Talk::new(link, env, intake, mark);
                     let turn = dialogue.turn(&mut talk, waker)?;
                     *waits_for_input = talk.waits_for_input();
+                    if !*waits_for_input {
+                        link.conn.hold_content(env);
+                    }
                     match turn {
                         Turn::Later if link.tx.len() >= mark => return Ok(Advance::Room),
                         Turn::Later if *waits_for_input => return Ok(Advance::Input),

@@ -64,8 +64,12 @@ impl ResponseWriter<'_> {
             return Ok(());
         }
         let pieces = [frame.prefix(), piece, frame.suffix()];
-        let mut passed = self.port.pass(pieces)?;
-        let (link, _) = self.port.parts();
+        let passed = self.port.pass(pieces);
+        let (link, env) = self.port.parts();
+        let mut passed = passed.inspect_err(|_| {
+            // The piece is counted and gone: whatever the handler says now, this answer must not look complete.
+            link.conn.abort(&env, &mut link.tx);
+        })?;
         for piece in pieces {
             let n = passed.min(piece.len());
             link.tx.put(&piece[n..]);
