@@ -231,11 +231,11 @@ mod tests {
 
     /// Does what these functions do, one a turn.
     type Act = fn(&mut Talk<'_>) -> Result<Turn, Failure>;
-    struct Acts(alloc::vec::IntoIter<Act>);
+    struct Acts(alloc::collections::VecDeque<Act>);
 
     impl Dialogue for Acts {
         fn turn(&mut self, talk: &mut Talk<'_>, _: &Waker) -> Result<Turn, Failure> {
-            self.0.next().map_or(Ok(Turn::Later), |act| act(talk))
+            self.0.pop_front().map_or(Ok(Turn::Later), |act| act(talk))
         }
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let mut link = Link::new(env, None);
         link.rx.push(stream);
         assert!(matches!(link.conn.poll(env, &mut link.rx), Ok(Event::Request(_))));
-        (link, Ongoing::dialogue(Box::new(Acts(acts.to_vec().into_iter())), Intake::default()))
+        (link, Ongoing::dialogue(Box::new(Acts(acts.iter().copied().collect())), Intake::default()))
     }
 
     #[test]
