@@ -10,8 +10,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command};
 
 /// A line of a file, as an argument.
 pub(super) struct Line {
@@ -21,11 +21,11 @@ pub(super) struct Line {
     pub(super) argument: OsString,
 }
 
-/// The lines of a file, but for those whose flags were given already.
+/// The lines of a file, but for those whose flags were given already; `command` says which flags there are.
 ///
 /// # Errors
 /// The file cannot be read, or a line is none; says where and why.
-pub(super) fn lines(file: &Path, given: &ArgMatches) -> Result<Vec<Line>, String> {
+pub(super) fn lines(file: &Path, given: &ArgMatches, command: &Command) -> Result<Vec<Line>, String> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| super::plain(&format!("cannot read {}: {error}", file.display())))?;
     let mut lines = Vec::new();
@@ -55,9 +55,9 @@ pub(super) fn lines(file: &Path, given: &ArgMatches) -> Result<Vec<Line>, String
             // A directory may have the name of a flag.
             ("dir", path) if path.starts_with('-') => format!("./{path}"),
             ("dir", path) => path.to_owned(),
-            (_, "yes") if is_switch(name) => format!("--{name}"),
-            (_, "no") if is_switch(name) => continue,
-            _ if is_switch(name) => return Err(format!("{}: {name} is either yes or no", at())),
+            (_, "yes") if is_switch(command, name) => format!("--{name}"),
+            (_, "no") if is_switch(command, name) => continue,
+            _ if is_switch(command, name) => return Err(format!("{}: {name} is either yes or no", at())),
             _ => format!("--{name}={value}"),
         };
         lines.push(Line { at: at(), argument: argument.into() });
@@ -65,7 +65,8 @@ pub(super) fn lines(file: &Path, given: &ArgMatches) -> Result<Vec<Line>, String
     Ok(lines)
 }
 
-/// Whether it has no value on the command line.
-fn is_switch(name: &str) -> bool {
-    matches!(name, "hello" | "listing" | "dot-files" | "follow-links" | "reuse-port" | "tls-redirect")
+/// Whether it is a setting without a value on the command line; to print or to help is none.
+fn is_switch(command: &Command, name: &str) -> bool {
+    let mut flags = command.get_arguments().filter(|flag| matches!(flag.get_action(), ArgAction::SetTrue));
+    !matches!(name, "print-config" | "help-all") && flags.any(|flag| flag.get_long() == Some(name))
 }

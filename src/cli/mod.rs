@@ -232,7 +232,7 @@ impl CommandLine {
             return Self::try_parse_from(given);
         };
         let refused = |error: String| Self::command().error(ErrorKind::ValueValidation, format!("--config: {error}"));
-        let lines = config::lines(file, serve).map_err(refused)?;
+        let lines = config::lines(file, serve, &Self::command()).map_err(refused)?;
         for config::Line { at, argument } in &lines {
             // What is wrong with a line by itself is told with its place; what it lacks may stand in another one.
             let Err(error) = lenient.try_get_matches_from_mut([&given[0], argument]) else { continue };
