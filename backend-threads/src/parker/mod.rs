@@ -202,7 +202,8 @@ impl Parker {
 
     fn read_notes(&mut self) {
         self.desk.inbox.silence();
-        while let Some(note) = self.desk.clone().inbox.take() {
+        let inbox = Arc::clone(&self.desk.inbox);
+        while let Some(note) = inbox.take() {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
