@@ -197,8 +197,15 @@ impl EventLoop {
     /// Reads once.
     #[inline]
     fn take_in(&mut self, key: usize, client: &mut Client) -> io::Result<()> {
+        let collects = client.request.is_some() && client.ongoing.is_none();
+        let read = if collects {
+            let settings = &self.desk.shared.settings;
+            client.collect(&self.clock.env(&settings.config), settings.inline_body)?
+        } else {
+            client.read()?
+        };
         let slot = &mut self.slots[key];
-        slot.readable = match client.read()? {
+        slot.readable = match read {
             Read::Some => true,
             Read::Last => slot.ended,
             Read::Nothing | Read::End => false,

@@ -37,7 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backlog: 1024, unsent_mark: Some(128 << 10), reuse_port: false, unix_mode: None }
+        Self { backlog: 1024, unsent_mark: Some(1 << 20), reuse_port: false, unix_mode: None }
     }
 }
 

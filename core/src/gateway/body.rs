@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
 use super::Port;
-use crate::{Event, Fields, HeadBuf, Violation, ViolationKind};
+use crate::{Event, Fields, HeadBuf, Link, Violation, ViolationKind};
 
 /// The content of one request, as far as it left the connection. A backend keeps one for each exchange and uses it again.
 #[derive(Debug, Default)]
@@ -43,7 +43,12 @@ impl Intake {
 
     /// Makes room for so much content, so that collecting it piece by piece does not move it.
     pub fn expect(&mut self, octets: usize) {
-        self.octets.reserve(octets);
+        self.octets.reserve_exact(octets.saturating_add(1));
+    }
+
+    /// Where content may be read to straight from the socket of `link`, in pieces of `most` octets; as [`Link::make_room`] says.
+    pub fn room(&mut self, link: &Link, most: usize) -> Option<&mut Vec<u8>> {
+        link.make_room(&mut self.octets, most).then_some(&mut self.octets)
     }
 
     /// Collects a piece of content ahead of the handler.
