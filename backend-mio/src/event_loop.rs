@@ -214,7 +214,7 @@ impl EventLoop {
             match note {
                 Note::Welcome(client) => self.welcome(client),
                 Note::Back(key, mut client) => {
-                    self.requests.extend(client.take_request());
+                    self.store(client.take_request());
                     self.slots[key].client = Some(client);
                     self.slots[key].woken = true;
                     self.drive(key);

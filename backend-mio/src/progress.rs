@@ -8,7 +8,7 @@ use std::task::Waker;
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
 use cherrystone_threads::sockets::PeerState;
-use cherrystone_threads::{Client, ConnectionWaker, Count, Passed, Read, Written};
+use cherrystone_threads::{Client, ConnectionWaker, Count, Passed, Read, Request, Written};
 use std::sync::Arc;
 
 use crate::event_loop::{EventLoop, Next};
@@ -22,6 +22,8 @@ const ROUNDS: usize = 256;
 const PIECE: usize = 16;
 /// Octets of input that it may use up in these.
 const INPUT: u64 = 1 << 20;
+/// Requests whose storage is kept for others.
+const REQUESTS: usize = 256;
 /// Octets that an upgraded protocol may leave unread; with more nothing is read for it.
 const UNREAD: usize = 1 << 20;
 
@@ -90,17 +92,13 @@ impl EventLoop {
                 *request = Some(storage);
                 if let Err(violation) = admitted {
                     client.refuse(shared, &env, violation);
-                    self.requests.extend(client.request.take());
+                    self.store(client.request.take());
                     return Ok(None);
                 }
                 return Ok(self.dispatch(client, mode, framing));
             }
             Ok(Event::Data(data)) => {
                 if let Some(collecting) = request {
-                    if collecting.intake.is_empty() {
-                        let announced = link.conn.announced().unwrap_or(0);
-                        collecting.intake.expect(announced.min(shared.settings.inline_body as u64) as usize);
-                    }
                     collecting.intake.collect(data);
                     if collecting.intake.len() > shared.settings.inline_body {
                         collecting.is_due = true;
@@ -139,7 +137,7 @@ impl EventLoop {
             }
             Err(violation) => {
                 client.refuse(shared, &env, violation);
-                self.requests.extend(client.request.take());
+                self.store(client.request.take());
             }
         }
         Ok(None)
@@ -154,16 +152,17 @@ impl EventLoop {
                 self.handle(client);
                 None
             }
-            (Mode::Inline, Framing::Chunked) => self.collect(client),
-            (Mode::Inline, Framing::Length(octets)) if octets <= inline_body => self.collect(client),
+            (Mode::Inline, Framing::Chunked) => self.collect(client, 0),
+            (Mode::Inline, Framing::Length(octets)) if octets <= inline_body => self.collect(client, octets as usize),
             (Mode::Inline | Mode::Blocking, _) => Some(Next::Worker),
         }
     }
 
     /// Lets the content come before the handler sees the request.
-    fn collect(&mut self, client: &mut Client) -> Option<Next> {
+    fn collect(&mut self, client: &mut Client, announced: usize) -> Option<Next> {
         if let Some(request) = &mut client.request {
             request.is_due = false;
+            request.intake.expect(announced, &mut self.pool);
         }
         None
     }
@@ -175,7 +174,7 @@ impl EventLoop {
         }
         self.handled += 1;
         inline::handle(client, &self.clock, &self.desk.shared);
-        self.requests.extend(client.take_request());
+        self.store(client.take_request());
     }
 
     /// Needs input: says what is queued, then reads if there may be something.
@@ -192,6 +191,17 @@ impl EventLoop {
         }
         self.take_in(key, client)?;
         Ok(None)
+    }
+
+    /// Keeps the storage of a request that was answered.
+    #[inline]
+    pub(crate) fn store(&mut self, request: Option<Box<Request>>) {
+        if let Some(mut request) = request
+            && self.requests.len() < REQUESTS
+        {
+            request.intake.rest(&mut self.pool);
+            self.requests.push(request);
+        }
     }
 
     /// Reads once.
@@ -272,9 +282,11 @@ impl EventLoop {
 
     /// The answer under way has come to its end.
     fn conclude(&mut self, client: &mut Client) {
-        client.ongoing = None;
+        if let Some(ongoing) = client.ongoing.take() {
+            ongoing.rest(&mut self.pool);
+        }
         client.observe(&self.desk.shared);
-        self.requests.extend(client.take_request());
+        self.store(client.take_request());
     }
 
     /// Says what there is while the application has no more.

@@ -164,6 +164,7 @@ impl Client {
             Ok(0) => self.end_input(),
             Ok(n) => {
                 link.received_into(env, content, before);
+                self.greedy = false;
                 Ok(if n == room { Read::Some } else { Read::Last })
             }
             Err(error) => nothing(error),

@@ -23,7 +23,6 @@
 //!    said and not sealed is not sent, and the conversation is over: `poll` leads to `Closed`.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use crate::{Connection, Env, PeerFacts, Pool, RecvBuf, SendBuf, Stage, StageError, Stalled};
 
@@ -38,7 +37,7 @@ pub struct Link {
     pub tx: SendBuf,
     secure: Option<Box<Secure>>,
     /// Since it was last taken.
-    traffic: Traffic,
+    pub(crate) traffic: Traffic,
 }
 
 /// Octets that passed between a link and its socket, with those of a stage.
@@ -111,36 +110,6 @@ impl Link {
                 secure.open(&mut self.rx, &mut self.conn)
             }
         }
-    }
-
-    /// Makes room in `content` for what is missing of content of announced length, for `most` bytes at a time, and says whether the socket
-    /// may be read straight into it: not with a stage, nor where there is much more room than content. Follow with
-    /// [`received_into`](Self::received_into).
-    pub fn make_room(&self, content: &mut Vec<u8>, most: usize) -> bool {
-        /// Bytes of room at the least, if more is missing; and of what follows the content at the most.
-        const ROOM: usize = 64 << 10;
-        let missing = if self.is_secured() { 0 } else { self.conn.direct(&self.rx) };
-        if missing == 0 {
-            return false;
-        }
-        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-        // One more than is missing, since a read that does not fill its room has emptied the socket.
-        let wanted = missing.saturating_add(1).min(most);
-        if content.capacity() - content.len() < wanted.min(ROOM) {
-            content.reserve_exact(wanted);
-        }
-        content.capacity() - content.len() <= missing.saturating_add(ROOM)
-    }
-
-    /// The socket appended bytes to `content`, which was `before` long. Those behind the content go to `rx`.
-    pub fn received_into(&mut self, env: &Env<'_>, content: &mut Vec<u8>, before: usize) {
-        let came = content.len().saturating_sub(before) as u64;
-        self.traffic.received += came;
-        let own = came.min(self.conn.direct(&self.rx));
-        self.conn.came(env, own);
-        let end = before + own as usize;
-        self.rx.push(content.get(end..).unwrap_or_default());
-        content.truncate(end);
     }
 
     /// Lets the stage go on with bytes it has already: to be called after `rx` was consumed and before the socket is

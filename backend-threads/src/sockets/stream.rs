@@ -133,6 +133,14 @@ impl Stream {
         self.until(Interest::Readable, deadline, || self.try_recv(buffer))
     }
 
+    /// [`Self::try_append`] that waits for bytes.
+    ///
+    /// # Errors
+    /// As for [`Self::recv`].
+    pub fn append(&self, content: &mut Vec<u8>, deadline: Instant) -> io::Result<usize> {
+        self.until(Interest::Readable, deadline, || self.try_append(content))
+    }
+
     /// Lets [`Self::recv_soon`] wait for at most `patience`, which the kernel rounds to its ticks. From then on
     /// [`Self::send_file`] may wait too.
     ///
