@@ -21,7 +21,7 @@ pub(super) fn spent(report: &str) -> Vec<(String, f64)> {
             is_of_a_call = true;
         } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first))
             && let Some(cost) = line.split(' ').nth(1).and_then(|cost| cost.parse::<f64>().ok())
-            && !std::mem::take(&mut is_of_a_call)
+            && !core::mem::take(&mut is_of_a_call)
         {
             *spent.entry(function).or_default() += cost;
         }
