@@ -58,9 +58,9 @@ impl Intake {
         self.octets.reserve_exact(wanted);
     }
 
-    /// Gives large storage that is not in use to `pool`.
+    /// Gives large storage to `pool`, once the request is answered: what was collected and not read is dropped.
     pub fn rest(&mut self, pool: &mut Pool) {
-        if self.is_empty() && self.octets.capacity() > SMALL {
+        if self.octets.capacity() > SMALL {
             pool.keep_content(core::mem::take(&mut self.octets));
             self.at = 0;
         }
