@@ -218,7 +218,9 @@ impl Client {
                 return Ok(Written::All);
             }
             let size = out.len();
-            match self.stream.try_send(out) {
+            // What is said last leaves in one segment with the end.
+            let sent = if self.ending { self.stream.try_send_more(out) } else { self.stream.try_send(out) };
+            match sent {
                 Ok(n) => {
                     self.link.sent(env, n).map_err(stalled)?;
                     if n < size {
