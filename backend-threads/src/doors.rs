@@ -69,7 +69,7 @@ impl Doors {
     }
 
     /// Accepts a batch of connections.
-    pub fn accept(&mut self, shared: &Shared, clock: &mut Clock, mut welcome: impl FnMut(Box<Client>)) {
+    pub fn accept(&mut self, shared: &Shared, clock: &Clock, mut welcome: impl FnMut(Box<Client>)) {
         if self.paused_until.is_some_and(|until| clock.now() < until) || self.doors.is_empty() {
             return;
         }
@@ -90,8 +90,6 @@ impl Doors {
             let (door, ready) = &mut self.doors[i];
             match door.listener.accept() {
                 Ok(stream) => {
-                    // Its time begins now, whatever the loop was held up by since it looked at the clock.
-                    clock.tick();
                     let env = clock.env(&shared.settings.config);
                     let Some(stage) = guarded(|| door.stages.as_ref().map(|stages| stages())) else { continue };
                     let mut client = Box::new(Client::new(&env, stream, stage, Arc::clone(&door.endpoint)));
@@ -131,7 +129,7 @@ impl Doors {
     }
 
     /// Takes in what the kernel has completed already, then ends listening.
-    pub fn close(&mut self, shared: &Shared, clock: &mut Clock, mut welcome: impl FnMut(Box<Client>)) {
+    pub fn close(&mut self, shared: &Shared, clock: &Clock, mut welcome: impl FnMut(Box<Client>)) {
         self.paused_until = None;
         for (_, ready) in &mut self.doors {
             *ready = true;
