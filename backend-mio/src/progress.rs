@@ -219,6 +219,7 @@ impl EventLoop {
             if more.needs_waker() { slot.waker(key, &self.reactor.desk.inbox).waker() } else { Waker::noop().clone() };
         match more.try_advance(link, &env, MARK, &waker) {
             Err(violation) => {
+                client.ongoing = None;
                 client.refuse(&self.reactor.desk.shared, &env, violation);
                 self.conclude(client);
             }
@@ -245,8 +246,7 @@ impl EventLoop {
 
     /// The answer under way has come to its end.
     fn conclude(&mut self, client: &mut Client) {
-        client.ongoing = None;
-        client.observe(&self.reactor.desk.shared);
+        client.conclude(&self.reactor.desk.shared);
         self.reactor.requests.extend(client.take_request());
     }
 

@@ -288,8 +288,7 @@ impl Job {
             };
             match advance {
                 Advance::Finished => {
-                    *ongoing = None;
-                    self.client.observe(shared);
+                    self.client.conclude(shared);
                     break;
                 }
                 Advance::Room => {
