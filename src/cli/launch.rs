@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::replace::{Predecessor, Role};
 use super::signals::{self, Duties};
-use super::{AccessLog, Backend, Serve, Settings, log};
+use super::{AccessLog, Backend, Serve, Settings, log, manager};
 use crate::access_log;
 use crate::metrics::Metrics;
 use crate::sockets::{Listener, Options, UnixMode};
@@ -137,7 +137,7 @@ fn run(
         predecessor.relieve(&listeners)?;
     }
     drop(listeners);
-    signals::tell(&[sd_notify::NotifyState::Ready]);
+    manager::tell(&[sd_notify::NotifyState::Ready]);
     handle.wait_until_stopped(&running);
     if let Some(metrics) = metrics {
         metrics.stop(Duration::from_millis(500));

@@ -33,6 +33,7 @@ mod flags;
 mod inspect;
 mod launch;
 mod log;
+mod manager;
 mod replace;
 mod settings;
 mod signals;
