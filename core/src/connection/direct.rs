@@ -147,7 +147,9 @@ mod tests {
                 assert!(!link.make_room(&mut content, 64));
                 link.conn.respond(&env, Status::NO_CONTENT, &[], Size::Empty, &mut link.tx).unwrap();
                 link.rx.push(left);
-                assert!(matches!(link.conn.poll(&env, &mut link.rx), Ok(Event::Request(head)) if head.method() == "GET"));
+                assert!(
+                    matches!(link.conn.poll(&env, &mut link.rx), Ok(Event::Request(head)) if head.method() == "GET")
+                );
             }
         }
     }

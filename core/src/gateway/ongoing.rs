@@ -126,8 +126,8 @@ impl Ongoing {
         }
     }
 
-    /// Gives the storage of content that was handed over, and is not needed any more, to `pool`.
-    pub fn rest(mut self, pool: &mut Pool) {
+    /// Gives the storage of content that was handed over to `pool`, once the answer has come to its end.
+    pub fn rest(&mut self, pool: &mut Pool) {
         if let Kind::Octets(Payload::Owned(octets), _) = &mut self.0 {
             pool.keep_content(core::mem::take(octets));
         }
@@ -146,6 +146,15 @@ impl Ongoing {
             Kind::Upgrade(_) => true,
             Kind::Dialogue(conversation) => conversation.waits_for_input,
             _ => false,
+        }
+    }
+
+    /// What the client did wrong, if that ended the content of a dialogue. If [`try_advance`](Self::try_advance) did not say so, the
+    /// dialogue has answered it by itself.
+    pub fn violation(&self) -> Option<Violation> {
+        match &self.0 {
+            Kind::Dialogue(conversation) => conversation.intake.violation(),
+            _ => None,
         }
     }
 
