@@ -21,6 +21,9 @@ const READ: usize = 8 << 10;
 /// How much room there is once a read filled all of it.
 const READ_MORE: usize = 64 << 10;
 
+/// Octets that an upgraded protocol may leave unread.
+const UNREAD: usize = 1 << 20;
+
 /// One connection.
 #[derive(Debug)]
 pub struct Client {
@@ -155,6 +158,11 @@ impl Client {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Some),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether more may be read for another protocol: not if it leaves too much unread.
+    pub fn has_room(&self) -> bool {
+        self.link.rx.unread().len() < UNREAD
     }
 
     /// Whether its time is up as far as we know. What the socket has got by now came in time for all we know: a server that was
