@@ -31,6 +31,9 @@ pub enum Disagreement {
     EmptyMember,
     /// After an offer to switch protocols it leaves what follows to whoever might accept that.
     Upgrade,
+    /// It reads no `Connection` field that has octets beyond ASCII, and ends the connection of an HTTP/1.0 client that asked to keep it; such
+    /// octets are opaque data (RFC 9110, 5.5), and the other members of the list mean what they mean.
+    OpaqueOption,
     /// After CONNECT it waits for the application to take the connection over, and reads no further request.
     Connect,
 }
@@ -81,6 +84,9 @@ fn disagreement(seen: &Seen, version: &[u8]) -> Option<Disagreement> {
     }
     if seen.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade")) {
         return Some(Disagreement::Upgrade);
+    }
+    if seen.fields.iter().any(|(name, value)| name.eq_ignore_ascii_case("Connection") && !value.is_ascii()) {
+        return Some(Disagreement::OpaqueOption);
     }
     if seen.method == "CONNECT" {
         return Some(Disagreement::Connect);
