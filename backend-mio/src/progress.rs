@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
-use cherrystone_threads::reactor::Next;
+use cherrystone_threads::reactor::{Next, Reactor};
 use cherrystone_threads::{Client, Count, Passed, Written};
 
 use crate::event_loop::EventLoop;
@@ -34,7 +34,7 @@ impl EventLoop {
         let wants_input = client.ongoing.as_ref().is_none_or(|ongoing| ongoing.reads_input());
         let is_waiting = wants_input && self.reactor.slots[key].readable;
         if is_waiting && client.is_overdue(&self.reactor.clock.env(&self.reactor.desk.shared.settings.config)) {
-            self.reactor.slots[key].read(client)?;
+            self.take_in(key, client)?;
         }
         let mut rounds = 0;
         while rounds < ROUNDS {
@@ -87,17 +87,13 @@ impl EventLoop {
                 *request = Some(storage);
                 if let Err(violation) = admitted {
                     client.refuse(shared, &env, violation);
-                    self.reactor.requests.extend(client.request.take());
+                    self.reactor.store(client.request.take());
                     return Ok(None);
                 }
                 return Ok(self.dispatch(client, mode, framing));
             }
             Ok(Event::Data(data)) => {
                 if let Some(collecting) = request {
-                    if collecting.intake.is_empty() {
-                        let announced = link.conn.announced().unwrap_or(0);
-                        collecting.intake.expect(announced.min(shared.settings.inline_body as u64) as usize);
-                    }
                     collecting.intake.collect(data);
                     if collecting.intake.len() > shared.settings.inline_body {
                         collecting.is_due = true;
@@ -136,7 +132,7 @@ impl EventLoop {
             }
             Err(violation) => {
                 client.refuse(shared, &env, violation);
-                self.reactor.requests.extend(client.request.take());
+                self.reactor.store(client.request.take());
             }
         }
         Ok(None)
@@ -151,16 +147,17 @@ impl EventLoop {
                 self.handle(client);
                 None
             }
-            (Mode::Inline, Framing::Chunked) => self.collect(client),
-            (Mode::Inline, Framing::Length(octets)) if octets <= inline_body => self.collect(client),
+            (Mode::Inline, Framing::Chunked) => self.collect(client, 0),
+            (Mode::Inline, Framing::Length(octets)) if octets <= inline_body => self.collect(client, octets as usize),
             (Mode::Inline | Mode::Blocking, _) => Some(Next::Worker),
         }
     }
 
     /// Lets the content come before the handler sees the request.
-    fn collect(&mut self, client: &mut Client) -> Option<Next> {
+    fn collect(&mut self, client: &mut Client, announced: usize) -> Option<Next> {
         if let Some(request) = &mut client.request {
             request.is_due = false;
+            request.intake.expect(announced, &mut self.reactor.pool);
         }
         None
     }
@@ -172,7 +169,7 @@ impl EventLoop {
         }
         self.handled += 1;
         inline::handle(client, &self.reactor.clock, &self.reactor.desk.shared);
-        self.reactor.requests.extend(client.take_request());
+        self.reactor.store(client.take_request());
     }
 
     /// Needs input: says what is queued, then reads if there may be something.
@@ -187,8 +184,21 @@ impl EventLoop {
         if !self.reactor.slots[key].readable {
             return Ok(Some(Next::Wait));
         }
-        self.reactor.slots[key].read(client)?;
+        self.take_in(key, client)?;
         Ok(None)
+    }
+
+    /// Reads once; content that is collected goes straight to the rest.
+    #[inline]
+    fn take_in(&mut self, key: usize, client: &mut Client) -> io::Result<()> {
+        let Reactor { slots, clock, desk, .. } = &mut self.reactor;
+        if client.request.is_some() && client.ongoing.is_none() {
+            let settings = &desk.shared.settings;
+            slots[key].collect(client, &clock.env(&settings.config), settings.inline_body)?;
+        } else {
+            slots[key].read(client)?;
+        }
+        Ok(())
     }
 
     /// Goes on with an answer whose handler has returned, or with another protocol.
@@ -244,8 +254,11 @@ impl EventLoop {
 
     /// The answer under way has come to its end.
     fn conclude(&mut self, client: &mut Client) {
+        if let Some(ongoing) = &mut client.ongoing {
+            ongoing.rest(&mut self.reactor.pool);
+        }
         client.conclude(&self.reactor.desk.shared);
-        self.reactor.requests.extend(client.take_request());
+        self.reactor.store(client.take_request());
     }
 
     /// Says what there is while the application has no more.

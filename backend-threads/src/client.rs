@@ -137,11 +137,7 @@ impl Client {
         let room = self.link.spare(if self.greedy { READ_MORE } else { READ });
         let size = room.len();
         match self.stream.try_recv(room) {
-            Ok(0) => {
-                self.preface.as_mut().map_or(Ok(()), |preface| preface.end()).map_err(io::Error::other)?;
-                self.link.close().map_err(io::Error::other)?;
-                Ok(Read::End)
-            }
+            Ok(0) => self.end_input(),
             Ok(n) => {
                 let fresh = if self.preface.is_none() {
                     n
@@ -154,15 +150,39 @@ impl Client {
                 self.greedy = n == size;
                 Ok(if self.greedy { Read::Some } else { Read::Last })
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Some),
-            Err(error) => Err(error),
+            Err(error) => nothing(error),
         }
     }
 
     /// Whether more may be read for another protocol: not if it leaves too much unread.
     pub fn has_room(&self) -> bool {
         self.link.rx.unread().len() < UNREAD
+    }
+
+    /// [`read`](Self::read) while content is collected, of which as much as possible, up to `most` octets, goes straight to the rest.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn collect(&mut self, env: &Env<'_>, most: usize) -> io::Result<Read> {
+        let Self { link, stream, request: Some(request), .. } = self else { return self.read() };
+        let Some(content) = request.intake.room(link, most) else { return self.read() };
+        let (before, room) = (content.len(), content.capacity() - content.len());
+        match stream.try_append(content) {
+            Ok(0) => self.end_input(),
+            Ok(n) => {
+                link.received_into(env, content, before);
+                self.greedy = false;
+                Ok(if n == room { Read::Some } else { Read::Last })
+            }
+            Err(error) => nothing(error),
+        }
+    }
+
+    #[cold]
+    fn end_input(&mut self) -> io::Result<Read> {
+        self.preface.as_mut().map_or(Ok(()), |preface| preface.end()).map_err(io::Error::other)?;
+        self.link.close().map_err(io::Error::other)?;
+        Ok(Read::End)
     }
 
     /// Whether its time is up as far as we know. What the socket has got by now came in time for all we know: a server that was
@@ -205,7 +225,9 @@ impl Client {
                 return Ok(Written::All);
             }
             let size = out.len();
-            match self.stream.try_send(out) {
+            // What is said last leaves in one segment with the end.
+            let sent = if self.ending { self.stream.try_send_more(out) } else { self.stream.try_send(out) };
+            match sent {
                 Ok(n) => {
                     self.link.sent(env, n).map_err(stalled)?;
                     if n < size {
@@ -314,6 +336,15 @@ fn introduce(awaited: &mut Option<Box<Preface>>, peer: &mut Peer, octets: &mut [
     }
     octets.copy_within(taken.octets.., 0);
     Ok(octets.len() - taken.octets)
+}
+
+/// What an error of a read comes to.
+fn nothing(error: io::Error) -> io::Result<Read> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(Read::Nothing),
+        io::ErrorKind::Interrupted => Ok(Read::Some),
+        _ => Err(error),
+    }
 }
 
 /// Whether an error of a read or a write is one of the stage.

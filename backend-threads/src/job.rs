@@ -11,7 +11,7 @@ use std::time::Duration;
 use cherrystone_core::Event;
 use cherrystone_core::gateway::{Advance, Mode, Port};
 
-use crate::client::{Client, is_stage_failure};
+use crate::client::{Client, Written, is_stage_failure};
 use crate::clock::Clock;
 use crate::guard::guarded;
 use crate::inbox::{ConnectionWaker, Inbox, Note};
@@ -234,9 +234,11 @@ impl Job {
     /// Says the last, and ends our side; the loop then listens on.
     fn end(&mut self, clock: &mut Clock) -> io::Result<Fate> {
         let shared = &self.desk.shared;
-        let Client { link, stream, .. } = &mut *self.client;
-        BlockingPort::new(link, stream, clock, shared).drain()?;
-        self.client.write(&clock.env(&shared.settings.config))?;
+        if self.client.write(&clock.env(&shared.settings.config))? == Written::Blocked {
+            let Client { link, stream, .. } = &mut *self.client;
+            BlockingPort::new(link, stream, clock, shared).drain()?;
+            self.client.write(&clock.env(&shared.settings.config))?;
+        }
         Ok(Fate::Park)
     }
 

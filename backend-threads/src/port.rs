@@ -116,12 +116,31 @@ impl<'p> BlockingPort<'p> {
                 }
                 self.link.received(n).map_err(io::Error::other)?;
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
+            Err(error) => nothing(error)?,
         }
         self.clock.tick();
         Ok(())
     }
+
+    fn receive_into(&mut self, content: &mut Vec<u8>, until: std::time::Instant) -> io::Result<()> {
+        let before = content.len();
+        let received = self.stream.append(content, until);
+        self.clock.tick();
+        let env = self.clock.env(&self.shared.settings.config);
+        match received {
+            Ok(0) => self.link.close().map_err(io::Error::other),
+            Ok(_) => {
+                self.link.received_into(&env, content, before);
+                Ok(())
+            }
+            Err(error) => nothing(error),
+        }
+    }
+}
+
+/// A wait that brought nothing is no failure.
+fn nothing(error: io::Error) -> io::Result<()> {
+    if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) { Ok(()) } else { Err(error) }
 }
 
 impl Port for BlockingPort<'_> {
@@ -139,6 +158,15 @@ impl Port for BlockingPort<'_> {
         self.drain()?;
         self.go_on()?;
         self.receive(self.wait_ends(Side::Receiving))
+    }
+
+    fn fill_content(&mut self, content: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        if !self.link.make_room(content, most) {
+            return self.fill();
+        }
+        self.drain()?;
+        self.go_on()?;
+        self.receive_into(content, self.wait_ends(Side::Receiving))
     }
 
     fn drain(&mut self) -> io::Result<()> {

@@ -36,6 +36,8 @@ const INBOX: Token = Token(0);
 const DOORS: usize = 1;
 /// Tokens of connections begin here.
 const CLIENTS: usize = 1 << 16;
+/// Requests whose storage is kept for others.
+const REQUESTS: usize = 256;
 /// How long a loop may be busy before the waits that began in the meantime begin anew; what is shorter is no matter to them.
 const HELD_UP: Duration = Duration::from_millis(100);
 
@@ -153,7 +155,7 @@ fn read_notes<D: Driver>(driver: &mut D) {
         match note {
             Note::Welcome(client) => welcome(driver, client),
             Note::Back(key, mut client) => {
-                reactor.requests.extend(client.take_request());
+                reactor.store(client.take_request());
                 D::returned(reactor.slots.put(key, client));
                 drive(driver, key);
             }
@@ -324,6 +326,17 @@ impl Reactor {
             requests: Vec::new(),
             stopping: false,
         })
+    }
+
+    /// Keeps the storage of a request that was answered, and that of its content apart.
+    #[inline]
+    pub fn store(&mut self, request: Option<Box<Request>>) {
+        if let Some(mut request) = request
+            && self.requests.len() < REQUESTS
+        {
+            request.intake.rest(&mut self.pool);
+            self.requests.push(request);
+        }
     }
 
     /// Looks at the clock, and excuses who seems to have waited while the loop was busy.

@@ -52,12 +52,27 @@ impl Slot {
     #[inline]
     pub fn read(&mut self, client: &mut Client) -> std::io::Result<Read> {
         let read = client.read()?;
+        Ok(self.note_read(read))
+    }
+
+    /// [`Client::collect`], with what it tells of the socket.
+    ///
+    /// # Errors
+    /// As for [`Client::collect`].
+    #[inline]
+    pub fn collect(&mut self, client: &mut Client, env: &Env<'_>, most: usize) -> std::io::Result<Read> {
+        let read = client.collect(env, most)?;
+        Ok(self.note_read(read))
+    }
+
+    #[inline]
+    fn note_read(&mut self, read: Read) -> Read {
         self.readable = match read {
             Read::Some => true,
             Read::Last => self.ended,
             Read::Nothing | Read::End => false,
         };
-        Ok(read)
+        read
     }
 
     /// Whether the peer has gone. One that is half-closed may still read.

@@ -54,7 +54,7 @@ fn the_real_port_is_known_and_the_peer_too() {
 fn connections_inherit_what_was_set_on_the_listener() {
     let (_client, server) = pair();
     assert!(sockopt::tcp_nodelay(&server).unwrap());
-    assert_eq!(SockRef::from(&server).tcp_notsent_lowat().unwrap(), 128 << 10);
+    assert_eq!(SockRef::from(&server).tcp_notsent_lowat().unwrap(), 1 << 20);
 
     let mut options = Options::default();
     options.unsent_mark = Some(4096);

@@ -37,7 +37,7 @@ pub struct Link {
     pub tx: SendBuf,
     secure: Option<Box<Secure>>,
     /// Since it was last taken.
-    traffic: Traffic,
+    pub(crate) traffic: Traffic,
 }
 
 /// Octets that passed between a link and its socket, with those of a stage.

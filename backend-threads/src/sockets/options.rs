@@ -24,8 +24,8 @@ pub struct Options {
     /// Connections that the kernel completes before they are accepted: default 1,024. The kernel cuts it to `somaxconn`.
     pub backlog: u16,
     /// Unsent octets that a connection's socket takes in before it stops being writable (`TCP_NOTSENT_LOWAT`): default
-    /// 128 KiB, enough to keep a fast path busy without megabytes of kernel memory for each slow reader. `None` leaves it
-    /// to the system. TCP only.
+    /// 1 MiB. An answer of that size leaves in one call and is off its worker's hands, and a slow reader does not get the
+    /// 4 MiB of kernel memory that the system would give it. `None` leaves it to the system. TCP only.
     pub unsent_mark: Option<u32>,
     /// Whether several sockets may listen at one address (`SO_REUSEPORT`), the kernel spreading the connections: default
     /// `false`. TCP only.
@@ -37,7 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backlog: 1024, unsent_mark: Some(128 << 10), reuse_port: false, unix_mode: None }
+        Self { backlog: 1024, unsent_mark: Some(1 << 20), reuse_port: false, unix_mode: None }
     }
 }
 

@@ -29,6 +29,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -74,6 +75,14 @@ impl Stream {
     /// `ErrorKind::WouldBlock` when nothing has; else what the system said.
     pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(retry_on_intr(|| recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT))?.0)
+    }
+
+    /// [`Self::try_recv`] into the spare capacity of `content`.
+    ///
+    /// # Errors
+    /// As for [`Self::try_recv`].
+    pub fn try_append(&self, content: &mut Vec<u8>) -> io::Result<usize> {
+        Ok(retry_on_intr(|| recv(&self.socket, spare_capacity(content), RecvFlags::DONTWAIT))?.0)
     }
 
     /// Sends as much of `data` as the kernel takes now, and says how much that was.
@@ -122,6 +131,14 @@ impl Stream {
     /// `ErrorKind::TimedOut` when none came until `deadline`; else what the system said.
     pub fn recv(&self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         self.until(Interest::Readable, deadline, || self.try_recv(buffer))
+    }
+
+    /// [`Self::try_append`] that waits for bytes.
+    ///
+    /// # Errors
+    /// As for [`Self::recv`].
+    pub fn append(&self, content: &mut Vec<u8>, deadline: Instant) -> io::Result<usize> {
+        self.until(Interest::Readable, deadline, || self.try_append(content))
     }
 
     /// Lets [`Self::recv_soon`] wait for at most `patience`, which the kernel rounds to its ticks. From then on

@@ -1,14 +1,14 @@
 //! How does what a request costs grow?
 //!
 //! With the number of connections, the number of fields, the pieces that a head comes in, and the length of content. A line of the data
-//! is a curve, the set-up, the place and the figure there.
+//! is a curve, the set-up, the place and the figure there. How long one client waits beside idle connections is among them.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -27,6 +27,7 @@ pub(crate) fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     let mut figures = Figures::default();
     for set_up in [SetUp::MioInline, SetUp::Threads] {
         connections(set_up, &mut figures)?;
+        waits(set_up, &mut figures)?;
         fields(set_up, &mut figures)?;
         pieces(set_up, &mut figures)?;
         transfers(set_up, &mut figures)?;
@@ -101,6 +102,44 @@ fn connections(set_up: SetUp, figures: &mut Figures) -> Result<(), Box<dyn Error
             std::thread::sleep(Duration::from_millis(500));
             let grown = memory(server.pid())? - before;
             figures.note("octets-active-connection", set_up, n, grown / others.len() as f64)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many microseconds a single active client waits for its answers, on a server with idle connections and on one without, in turns.
+fn waits(set_up: SetUp, figures: &mut Figures) -> Result<(), Box<dyn Error>> {
+    const TURNS: usize = 15;
+    const ASKED: usize = 2000;
+    let plain = request(0, 0);
+    let mut room = vec![0; 64 << 10];
+    let mut places = Vec::new();
+    for idle in [0, 10_000] {
+        let server = Server::start(set_up)?;
+        let mut others = connect(server.address, idle)?;
+        for some in others.chunks_mut(ACTIVE) {
+            round(some, &plain, &mut room)?;
+        }
+        let active = connect(server.address, 1)?;
+        places.push((idle, server, others, active, [Vec::new(), Vec::new()]));
+    }
+    for _ in 0..TURNS {
+        for (.., active, found) in &mut places {
+            let mut times = Vec::with_capacity(ASKED);
+            for _ in 0..ASKED {
+                let begun = Instant::now();
+                round(active, &plain, &mut room)?;
+                times.push(begun.elapsed().as_secs_f64() * 1e6);
+            }
+            times.sort_by(f64::total_cmp);
+            found[0].push(times[ASKED / 2]);
+            found[1].push(times[ASKED * 99 / 100]);
+        }
+    }
+    for (idle, .., found) in &mut places {
+        for (curve, found) in ["us-wait-median-by-idle", "us-wait-p99-by-idle"].into_iter().zip(found) {
+            found.sort_by(f64::total_cmp);
+            figures.note(curve, set_up, *idle, found[TURNS / 2])?;
         }
     }
     Ok(())

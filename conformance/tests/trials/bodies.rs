@@ -65,6 +65,34 @@ on_all_setups_at_once! {
         assert_eq!(peer.answer().text(), "ok");
     }
 
+    /// Content that is read past the buffer ends where it ends, whatever comes in one piece with its last octets, and its storage can be used
+    /// again for content of another size.
+    fn large_content_ends_before_the_next_request(setup) {
+        let bed = Bed::new(setup, |settings| settings.inline_body = 1 << 20);
+        let octets: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut peers = [bed.connect(), bed.connect()];
+        for (n, size) in [200_000, 70_000, 199_999, 20_000, 150_000, 70_001].into_iter().enumerate() {
+            let content = &octets[n..size];
+            let stream = [post("/echo", content.len()).as_bytes(), content, get("/count").as_bytes()].concat();
+            // Where the first piece ends, and whether the octets behind the content come with the last ones of it.
+            for (first, last) in [(0, 0), (1, 30), (stream.len() / 2, 0), (9_000, stream.len() / 3)] {
+                for peer in &mut peers {
+                    let (start, rest) = stream.split_at(first);
+                    let (middle, end) = rest.split_at(rest.len() - last);
+                    peer.send(start);
+                    pause(3);
+                    peer.send(middle);
+                    pause(3);
+                    peer.send(end);
+                }
+                for peer in &mut peers {
+                    assert!(peer.answer().body == content, "{size} {first} {last}");
+                    assert_eq!(peer.answer().text(), "ok");
+                }
+            }
+        }
+    }
+
     /// A client that writes all of a too large upload before it reads anything gets to read why it failed.
     fn too_large_an_upload_is_told_so(setup) {
         let bed = Bed::new(setup, |_| {});

@@ -15,6 +15,7 @@
 //! 7. A violation is reported once; no request follows it, and once it is answered `poll` leads through `Shutdown` to `Closed`.
 
 mod answer;
+mod direct;
 mod pace;
 mod receive;
 mod reuse;

@@ -11,7 +11,11 @@ use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
 use super::Port;
-use crate::{Event, Fields, HeadBuf, Violation, ViolationKind};
+use super::ongoing::SMALL;
+use crate::{Event, Fields, HeadBuf, Link, Pool, Violation, ViolationKind};
+
+/// Content for which there is room at once, whatever length was announced.
+const AHEAD: usize = 1 << 20;
 
 /// The content of one request, as far as it left the connection. A backend keeps one for each exchange and uses it again.
 #[derive(Debug, Default)]
@@ -41,9 +45,30 @@ impl Intake {
         self.trailers.clear();
     }
 
-    /// Makes room for so much content, so that collecting it piece by piece does not move it.
-    pub fn expect(&mut self, octets: usize) {
-        self.octets.reserve(octets);
+    /// Makes room for so much content, with storage from `pool` if there is some, so that collecting it piece by piece does not move it.
+    pub fn expect(&mut self, octets: usize, pool: &mut Pool) {
+        if octets == 0 {
+            return;
+        }
+        // Room for one more tells a read that has emptied the socket from one that has filled its room.
+        let wanted = octets.saturating_add(1);
+        if wanted > SMALL && wanted > self.octets.capacity() && self.is_empty() {
+            (self.octets, self.at) = (pool.lend_content(wanted), 0);
+        }
+        self.octets.reserve_exact(wanted);
+    }
+
+    /// Gives large storage to `pool`, once the request is answered: what was collected and not read is dropped.
+    pub fn rest(&mut self, pool: &mut Pool) {
+        if self.octets.capacity() > SMALL {
+            pool.keep_content(core::mem::take(&mut self.octets));
+            self.at = 0;
+        }
+    }
+
+    /// Where content may be read to straight from the socket of `link`, in pieces of `most` octets; as [`Link::make_room`] says.
+    pub fn room(&mut self, link: &Link, most: usize) -> Option<&mut Vec<u8>> {
+        link.make_room(&mut self.octets, most).then_some(&mut self.octets)
     }
 
     /// Collects a piece of content ahead of the handler.
@@ -128,9 +153,9 @@ impl<'b> Body<'b> {
         self.intake.trailers()
     }
 
-    /// Takes the next piece of content from the connection: offers it to `take`, which says how much it took, and leaves the rest in the
-    /// intake.
-    fn pull(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> io::Result<usize> {
+    /// Takes the next piece of content from the connection, or straight from the socket: as much as the reader wants goes to it, and the rest
+    /// to the intake. Says how much the reader got; nothing at the end, or if it only wants to see some.
+    fn pull(&mut self, mut want: Want<'_>) -> io::Result<usize> {
         loop {
             match self.intake.state {
                 State::Open => {}
@@ -143,7 +168,7 @@ impl<'b> Body<'b> {
             }
             match link.conn.poll(&env, &mut link.rx) {
                 Ok(Event::Data(data)) => {
-                    let n = take(data).min(data.len());
+                    let n = want.take(data);
                     self.intake.octets.clear();
                     self.intake.at = 0;
                     self.intake.octets.extend_from_slice(&data[n..]);
@@ -151,8 +176,18 @@ impl<'b> Body<'b> {
                 }
                 Ok(Event::End(trailers)) => self.intake.end(trailers),
                 Ok(Event::NeedInput) => {
-                    if !link.resume().map_err(io::Error::other)? {
+                    if link.resume().map_err(io::Error::other)? {
+                        continue;
+                    }
+                    let Want::All(all) = &mut want else {
                         self.port.fill()?;
+                        continue;
+                    };
+                    let before = all.len();
+                    // Room grows with what has come, whatever length was announced.
+                    self.port.fill_content(all, before.max(AHEAD))?;
+                    if all.len() > before {
+                        return Ok(all.len() - before);
                     }
                 }
                 Ok(Event::NeedContinue) => match link.conn.proceed(&mut link.tx) {
@@ -162,6 +197,32 @@ impl<'b> Body<'b> {
                 },
                 Ok(_) => self.intake.give_up(),
                 Err(violation) => self.intake.violate(violation),
+            }
+        }
+    }
+}
+
+/// What a reader wants of the next piece of content.
+enum Want<'w> {
+    /// To see that there is some.
+    None,
+    /// As much as fits.
+    Some(&'w mut [u8]),
+    All(&'w mut Vec<u8>),
+}
+
+impl Want<'_> {
+    fn take(&mut self, data: &[u8]) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Some(room) => {
+                let n = data.len().min(room.len());
+                room[..n].copy_from_slice(&data[..n]);
+                n
+            }
+            Self::All(all) => {
+                all.extend_from_slice(data);
+                data.len()
             }
         }
     }
@@ -187,11 +248,7 @@ impl Read for Body<'_> {
             if buf.is_empty() {
                 return Ok(0);
             }
-            return self.pull(&mut |data| {
-                let n = data.len().min(buf.len());
-                buf[..n].copy_from_slice(&data[..n]);
-                n
-            });
+            return self.pull(Want::Some(buf));
         }
         let n = self.intake.len().min(buf.len());
         buf[..n].copy_from_slice(&self.intake.octets[self.intake.at..][..n]);
@@ -200,8 +257,6 @@ impl Read for Body<'_> {
     }
 
     fn read_to_end(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
-        /// Content for which there is room at once, whatever length was announced.
-        const AHEAD: u64 = 1 << 20;
         let start = out.len();
         if out.is_empty() && self.intake.at == 0 {
             core::mem::swap(out, &mut self.intake.octets);
@@ -210,23 +265,19 @@ impl Read for Body<'_> {
         }
         self.intake.at = self.intake.octets.len();
         let announced = self.port.parts().0.conn.announced().unwrap_or(0);
-        out.reserve(announced.min(AHEAD) as usize);
-        loop {
-            let taken = self.pull(&mut |data| {
-                out.extend_from_slice(data);
-                data.len()
-            })?;
-            if taken == 0 {
-                return Ok(out.len() - start);
-            }
+        if announced > 0 {
+            // One more than is missing, as `Link::make_room` has it.
+            out.reserve_exact(announced.saturating_add(1).min(AHEAD as u64) as usize);
         }
+        while self.pull(Want::All(out))? > 0 {}
+        Ok(out.len() - start)
     }
 }
 
 impl BufRead for Body<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.intake.is_empty() {
-            self.pull(&mut |_| 0)?;
+            self.pull(Want::None)?;
         }
         Ok(&self.intake.octets[self.intake.at..])
     }

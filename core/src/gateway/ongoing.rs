@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 
 use super::deferred::{Answer, Slot};
 use super::{ChunkOut, Dialogue, Failure, Intake, Payload, Progress, Talk, Turn, Upgrade};
-use crate::{Env, Event, Link, Size, StatusLine, Violation};
+use crate::{Env, Event, Link, Pool, Size, StatusLine, Violation};
 use alloc::boxed::Box;
 
 /// An answer under way.
@@ -123,6 +123,13 @@ impl Ongoing {
             }
             // What failed is the application's or a file's fault.
             Err(_) => Ok(self.give_up(link, env)),
+        }
+    }
+
+    /// Gives the storage of content that was handed over to `pool`, once the answer has come to its end.
+    pub fn rest(&mut self, pool: &mut Pool) {
+        if let Kind::Octets(Payload::Owned(octets), _) = &mut self.0 {
+            pool.keep_content(core::mem::take(octets));
         }
     }
 

@@ -3,6 +3,7 @@
 //! Through a [`Port`]: the link and the surroundings, and two ways to move bytes. A blocking port waits, up to the
 //! connection's deadline; an inline port never does.
 
+use alloc::vec::Vec;
 use std::io;
 
 use crate::{Env, Link, Violation};
@@ -17,6 +18,16 @@ pub trait Port {
     /// # Errors
     /// `WouldBlock` where waiting is not possible; otherwise the connection is lost.
     fn fill(&mut self) -> io::Result<()>;
+
+    /// [`fill`](Self::fill), for a reader who has room for content: what may go past the link ([`Link::make_room`]) is appended to `content`,
+    /// the rest comes into the link. By default all of it does.
+    ///
+    /// # Errors
+    /// As for [`fill`](Self::fill).
+    fn fill_content(&mut self, content: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        let _ = (content, most);
+        self.fill()
+    }
 
     /// Sends what is queued. A blocking port sends all of it; an inline one as much as the socket takes, and says
     /// `WouldBlock` only if more than its high-water mark is left.

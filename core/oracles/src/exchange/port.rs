@@ -20,6 +20,9 @@ use super::handler::{Act, Later};
 /// Events and turns that are taken in one play at most; each takes an octet at least, or is one of few.
 const MOST: usize = 200_000;
 
+/// Octets that content is collected in at a time.
+const ROOM: usize = 1 << 10;
+
 /// One way to play.
 #[derive(Clone, Copy)]
 pub(super) struct Manner<'m> {
@@ -64,6 +67,19 @@ impl Memory<'_> {
         }
     }
 
+    /// More arrives in the room of `content`, as much as there is, or the end.
+    fn feed_into(&mut self, content: &mut Vec<u8>) {
+        let Some(piece) = self.pieces.pop_front() else { return self.feed() };
+        let (now, later) = piece.split_at(piece.len().min(content.capacity() - content.len()));
+        if !later.is_empty() {
+            self.pieces.push_front(later);
+        }
+        let before = content.len();
+        content.extend_from_slice(now);
+        let env = Env { config: self.config, now: Instant::from_nanos(0), date: Some(&self.date) };
+        self.link.received_into(&env, content, before);
+    }
+
     /// The socket takes something.
     fn take(&mut self) {
         let most = self.takes.next().map_or(usize::MAX, |n| usize::from(*n).max(1) * 50);
@@ -86,6 +102,14 @@ impl Port for Memory<'_> {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.feed();
+        Ok(())
+    }
+
+    fn fill_content(&mut self, content: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        if !self.blocks || !self.link.make_room(content, most) {
+            return self.fill();
+        }
+        self.feed_into(content);
         Ok(())
     }
 
@@ -194,7 +218,10 @@ impl Scene<'_> {
             }
             Ok(Event::NeedInput) => {
                 memory.take();
-                memory.feed();
+                match self.intake.room(&memory.link, ROOM) {
+                    Some(content) if self.due => memory.feed_into(content),
+                    _ => memory.feed(),
+                }
             }
             Ok(Event::NeedContinue) => link.conn.proceed(&mut link.tx).expect("the client waits"),
             Ok(Event::NeedResponse | Event::Upgraded) => {
