@@ -170,6 +170,33 @@ def pids(program, count, within=10):
     return seen
 
 
+def test_no_socket_takes_the_number_of_a_closed_standard_stream(directory):
+    (directory / "streams.py").write_text(
+        "import os, stat, subprocess, sys\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    child = [sys.executable, '-c', 'import os; os.write(2, b\"hello\")']\n"
+        "    kinds = [stat.S_ISCHR(os.fstat(number).st_mode) for number in range(3)]\n"
+        "    return [repr((kinds, subprocess.run(child).returncode)).encode()]\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cherrystone", "streams:application", "--bind", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, cwd=directory, preexec_fn=lambda: os.closerange(0, 3))
+
+    def answer():
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read()
+        except OSError:
+            return None
+
+    try:
+        until(lambda: answer() == b"([True, True, True], 0)", within=15)
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+
+
 def test_workers_share_a_port_and_are_replaced(directory):
     program = Program(directory, "good", "--bind", "127.0.0.1:0", "--workers", "3")
     first = pids(program, 3)

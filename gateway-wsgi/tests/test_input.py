@@ -206,6 +206,27 @@ def test_continue_is_sent_when_the_application_reads(serve):
         assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
 
 
+def test_content_that_an_answer_refused_is_not_empty_content(serve):
+    import cherrystone
+
+    raised = []
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"early"
+        for _ in range(2):
+            try:
+                environ["wsgi.input"].read()
+            except cherrystone.InputError as error:
+                raised.append(str(error))
+        yield b"late"
+
+    served = serve(app)
+    raw = served.exchange(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello")
+    assert raw.startswith(b"HTTP/1.1 200 ") and b"early" in raw and raw.endswith(b"late\r\n0\r\n\r\n")
+    assert len(raised) == 2 and all("refused" in text for text in raised)
+
+
 def test_content_that_is_not_read_does_not_harm_the_next_request(serve):
     served = serve(lambda e, s: (s("200 OK", []), [b"ignored"])[1])
     head = b"POST / HTTP/1.1\r\nHost: h\r\n"

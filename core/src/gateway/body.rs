@@ -5,7 +5,8 @@
 //!
 //! Invariants:
 //! 1. Reading never passes the end of the content, and an error repeats.
-//! 2. Content that has not left the connection when the answer is complete cannot be read any more.
+//! 2. Content that has not left the connection when the answer is complete cannot be read any more; nor can any that an answer refused
+//!    by beginning before 100 (Continue).
 
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
@@ -92,13 +93,6 @@ impl Intake {
     pub(crate) fn trailers(&self) -> Fields<'_> {
         self.trailers.head().fields()
     }
-
-    /// Notes that nothing more is to be read: the content was refused, or is nobody's concern.
-    pub(crate) fn give_up(&mut self) {
-        if self.state == State::Open {
-            self.state = State::Ended;
-        }
-    }
 }
 
 /// A reader of the content of a request.
@@ -150,12 +144,14 @@ impl<'b> Body<'b> {
                         self.port.fill()?;
                     }
                 }
-                Ok(Event::NeedContinue) => match link.conn.proceed(&mut link.tx) {
-                    Ok(()) => self.port.drain()?,
-                    // The answer has begun, and with it the content was refused.
-                    Err(_) => self.intake.give_up(),
-                },
-                Ok(_) => self.intake.give_up(),
+                Ok(Event::NeedContinue) => {
+                    link.conn.proceed(&mut link.tx).map_err(io::Error::other)?;
+                    self.port.drain()?;
+                }
+                Ok(Event::NeedResponse) => return Err(refused()),
+                Ok(Event::Request(_) | Event::Upgraded | Event::Shutdown | Event::Closed) => {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
                 Err(violation) => self.intake.state = State::Violated(violation),
             }
         }
@@ -165,6 +161,11 @@ impl<'b> Body<'b> {
 /// The answer is complete, and what comes now is no content for the application, but perhaps the next request.
 pub(super) fn dropped() -> io::Error {
     io::Error::other("the answer is complete, and the rest of the content is dropped")
+}
+
+/// The answer began before the client was told to send its content, and so told it not to (RFC 9110, 10.1.1).
+pub(super) fn refused() -> io::Error {
+    io::Error::other("the answer began before any content was asked for, which refused the content")
 }
 
 fn as_io(violation: Violation) -> io::Error {

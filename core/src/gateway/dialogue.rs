@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::task::Waker;
 use std::io;
 
-use super::body::dropped;
+use super::body::{dropped, refused};
 use super::{Failure, Intake, Upgrade};
 use crate::{Env, Event, Field, Fields, Interim, Link, Misuse, Size, Status};
 
@@ -105,20 +105,17 @@ impl<'t> Talk<'t> {
             match conn.poll(self.env, rx)? {
                 Event::Data(octets) => return Ok(Piece::Data(octets.to_vec())),
                 Event::End(trailers) => self.intake.end(trailers),
-                Event::NeedContinue => {
-                    if conn.proceed(tx).is_err() {
-                        // The answer has begun, and with it the content was refused.
-                        self.intake.give_up();
-                    }
-                }
+                Event::NeedContinue => conn.proceed(tx)?,
                 Event::NeedInput => {
                     if !self.link.resume().map_err(io::Error::other)? {
                         self.waits_for_input = true;
                         return Ok(Piece::Later);
                     }
                 }
-                Event::Shutdown | Event::Closed => return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
-                Event::Request(_) | Event::NeedResponse | Event::Upgraded => self.intake.give_up(),
+                Event::NeedResponse => return Err(refused().into()),
+                Event::Request(_) | Event::Upgraded | Event::Shutdown | Event::Closed => {
+                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+                }
             }
         }
     }
