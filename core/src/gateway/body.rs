@@ -1,7 +1,8 @@
 //! How does a handler read the content of a request?
 //!
 //! [`Body`] is a reader over what was collected before the handler ran, and then over the connection. The end of the content
-//! is the end of the reader; content that breaks off is an error, never an end.
+//! is the end of the reader; content that breaks off is an error, never an end. In the error is the [`Violation`] of the client, or the
+//! [`Misuse`] of the handler, that is why.
 //!
 //! Invariants:
 //! 1. Reading never passes the end of the content, and an error repeats.
@@ -12,7 +13,7 @@ use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
 use super::Port;
-use crate::{Event, Fields, HeadBuf, Violation, ViolationKind};
+use crate::{Event, Fields, HeadBuf, Misuse, Violation, ViolationKind};
 
 /// The content of one request, as far as it left the connection. A backend keeps one for each exchange and uses it again.
 #[derive(Debug, Default)]
@@ -128,7 +129,7 @@ impl<'b> Body<'b> {
             }
             let (link, env) = self.port.parts();
             if link.conn.is_answered() {
-                return Err(dropped());
+                return Err(io::Error::other(Misuse::ContentDropped));
             }
             match link.conn.poll(&env, &mut link.rx) {
                 Ok(Event::Data(data)) => {
@@ -148,7 +149,7 @@ impl<'b> Body<'b> {
                     link.conn.proceed(&mut link.tx).map_err(io::Error::other)?;
                     self.port.drain()?;
                 }
-                Ok(Event::NeedResponse) => return Err(refused()),
+                Ok(Event::NeedResponse) => return Err(io::Error::other(Misuse::ContentRefused)),
                 Ok(Event::Request(_) | Event::Upgraded | Event::Shutdown | Event::Closed) => {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
@@ -156,16 +157,6 @@ impl<'b> Body<'b> {
             }
         }
     }
-}
-
-/// The answer is complete, and what comes now is no content for the application, but perhaps the next request.
-pub(super) fn dropped() -> io::Error {
-    io::Error::other("the answer is complete, and the rest of the content is dropped")
-}
-
-/// The answer began before the client was told to send its content, and so told it not to (RFC 9110, 10.1.1).
-pub(super) fn refused() -> io::Error {
-    io::Error::other("the answer began before any content was asked for, which refused the content")
 }
 
 fn as_io(violation: Violation) -> io::Error {

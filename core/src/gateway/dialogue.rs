@@ -13,7 +13,6 @@ use alloc::vec::Vec;
 use core::task::Waker;
 use std::io;
 
-use super::body::{dropped, refused};
 use super::{Failure, Intake, Upgrade};
 use crate::{Env, Event, Field, Fields, Interim, Link, Misuse, Size, Status};
 
@@ -100,7 +99,7 @@ impl<'t> Talk<'t> {
             }
             let Link { conn, rx, tx, .. } = &mut *self.link;
             if conn.is_answered() {
-                return Err(dropped().into());
+                return Err(Misuse::ContentDropped.into());
             }
             match conn.poll(self.env, rx)? {
                 Event::Data(octets) => return Ok(Piece::Data(octets.to_vec())),
@@ -112,7 +111,7 @@ impl<'t> Talk<'t> {
                         return Ok(Piece::Later);
                     }
                 }
-                Event::NeedResponse => return Err(refused().into()),
+                Event::NeedResponse => return Err(Misuse::ContentRefused.into()),
                 Event::Request(_) | Event::Upgraded | Event::Shutdown | Event::Closed => {
                     return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
                 }

@@ -229,7 +229,9 @@ impl Case<'_> {
         let pushes = matches!(ask.kind, Kind::Push | Kind::Duplex | Kind::Hints);
         // An answer that begins before 100 has refused the content, which the application cannot read then.
         let refuses = ask.kind == Kind::Duplex && matches!(ask.body, Body::Expected(_));
-        ask.kind == Kind::Midway || refuses || pushes && self.script.server.dispatch != Dispatch::Workers && ask.amount > 1_000
+        ask.kind == Kind::Midway
+            || refuses
+            || pushes && self.script.server.dispatch != Dispatch::Workers && ask.amount > 1_000
     }
 
     /// The contents that an answer may have.
