@@ -236,6 +236,18 @@ def test_one_signal_lets_requests_end(directory, workers, number):
     assert (program.process.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_workers_that_are_not_ready(directory, number):
+    begun = directory / "begun"
+    (directory / "hangs.py").write_text(f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "cherrystone", "hangs:application", "--bind", "127.0.0.1:0", "--workers", "2"]
+    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(begun.exists, within=15)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=15)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
 def test_workers_end_with_their_supervisor(directory):
     program = Program(directory, "good", "--bind", "127.0.0.1:0", "--workers", "2")
     workers = pids(program, 2)
