@@ -227,16 +227,17 @@ impl Case<'_> {
     /// Whether the answer may be cut: the application fails in the middle of it, or says more than a loop can hold.
     fn may_cut(&self, ask: &Ask) -> bool {
         let pushes = matches!(ask.kind, Kind::Push | Kind::Duplex | Kind::Hints);
-        ask.kind == Kind::Midway || pushes && self.script.server.dispatch != Dispatch::Workers && ask.amount > 1_000
+        // An answer that begins before 100 has refused the content, which the application cannot read then.
+        let refuses = ask.kind == Kind::Duplex && matches!(ask.body, Body::Expected(_));
+        ask.kind == Kind::Midway
+            || refuses
+            || pushes && self.script.server.dispatch != Dispatch::Workers && ask.amount > 1_000
     }
 
     /// The contents that an answer may have.
     fn contents(&self, number: u64, ask: &Ask) -> Vec<Vec<u8>> {
         match ask.kind {
-            Kind::Echo => vec![content(number, ask)],
-            // An answer that begins before 100 has refused the content.
-            Kind::Duplex if matches!(ask.body, Body::Expected(_)) => vec![content(number, ask), Vec::new()],
-            Kind::Duplex => vec![content(number, ask)],
+            Kind::Echo | Kind::Duplex => vec![content(number, ask)],
             Kind::Sleep => vec![b"slept".to_vec()],
             Kind::Midway => vec![b"half of it".to_vec()],
             Kind::Fail | Kind::Panic | Kind::Never | Kind::Upgrade => Vec::new(),
