@@ -1,5 +1,6 @@
 //! What do a connection and a request cost in memory?
 
+use cherrystone_core::gateway::Intake;
 use cherrystone_core::{Config, Connection, Env, Event, Instant, Link, Pool, RecvBuf, SendBuf, Size, Status};
 use cherrystone_oracles::allocations::{self, Counting, Use};
 
@@ -94,4 +95,22 @@ fn an_idle_link_owns_no_heap() {
     // The storage is the pool's now, and the next link's in its turn.
     let mut second = Link::new(&env, None);
     assert_eq!(allocations::count(|| once(&mut second)).1, Use::default());
+}
+
+#[test]
+fn content_that_is_expected_is_collected_without_being_moved() {
+    let collect = |intake: &mut Intake| (0..64).for_each(|_| intake.collect(&[b'x'; 100]));
+    let (expected, heap) = allocations::count(|| {
+        let mut intake = Intake::default();
+        intake.expect(6_400);
+        collect(&mut intake);
+        intake
+    });
+    let (grown, more) = allocations::count(|| {
+        let mut intake = Intake::default();
+        collect(&mut intake);
+        intake
+    });
+    assert_eq!((expected.len(), grown.len()), (6_400, 6_400));
+    assert!(heap.allocations == 1 && more.allocations > 1, "{heap:?}, {more:?}");
 }
