@@ -27,7 +27,7 @@ pub enum Move {
     Hint,
     /// Waits to be called.
     Wait(Called),
-    /// Lets no request follow.
+    /// Lets no request follow, if the answer has not begun.
     CloseAfter,
     /// Gives up.
     Fail,
@@ -154,7 +154,9 @@ impl Dialogue for Moves {
                     }
                     self.waited = false;
                 }
-                Move::CloseAfter => talk.close_after(),
+                // Behind a head that says that the connection is kept, whether the next request is seen depends on when it comes.
+                Move::CloseAfter if !self.has_begun => talk.close_after(),
+                Move::CloseAfter => {}
                 Move::Fail => return Err(Failure::application("as asked for")),
                 Move::Switch(_) | Move::Pretend if !self.hear(talk, usize::MAX)? => return Ok(Turn::Later),
                 Move::Switch(protocol) => {
