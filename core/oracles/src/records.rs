@@ -33,7 +33,7 @@ const HEADER: usize = 7;
 /// Payload of a record at most.
 const MOST: usize = 300;
 /// Sealed output at which nothing more is sealed.
-const MARK: usize = 4 << 10;
+const MARK: usize = 2 << 10;
 /// Octets of the server's part in the handshake.
 const CREDENTIALS: usize = 200;
 
@@ -300,6 +300,11 @@ impl Client {
             }
         }
         Ok(said)
+    }
+
+    /// Whether something that was said waits for the handshake.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty() || self.leaves && self.state != State::Over
     }
 
     /// Whether the server has said goodbye, and nothing was left over.

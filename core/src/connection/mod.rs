@@ -236,7 +236,9 @@ impl Connection {
             (Closing::Lingering, _) => (self.linger_ends(), Cause::Linger),
             (Closing::Open, Receive::Head(head)) if self.reply == Reply::Idle => {
                 let first = self.requests == 0 || head.has_begun();
-                (self.until, if first { Cause::Head } else { Cause::Idle })
+                // Whoever still takes the last answer is not idle.
+                let until = if first || !self.send_pace.is_waiting() { self.until } else { Instant::NEVER };
+                (until, if first { Cause::Head } else { Cause::Idle })
             }
             (Closing::Open, _) => (self.body_pace.ends(), Cause::Body),
             _ => (Instant::NEVER, Cause::Idle),

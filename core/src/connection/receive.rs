@@ -170,14 +170,16 @@ impl Connection {
 
     /// Nothing of a request has come, beyond an empty line at most.
     fn before_head(&mut self, lead: Lead, closed: bool, env: &Env<'_>) -> Result<Option<Taken>, Violation> {
-        if closed || (lead == Lead::Nothing && (self.request.retired || env.now >= self.until)) {
+        let is_over = || env.now >= self.until && (self.requests == 0 || !self.send_pace.is_waiting());
+        if closed || (lead == Lead::Nothing && (self.request.retired || is_over())) {
             if !closed && !self.request.retired {
                 self.expire(if self.requests == 0 { Cause::Head } else { Cause::Idle });
             }
             self.closing = Closing::Due;
             return Ok(None);
         }
-        self.within_head(false, env)
+        // An empty line is the beginning of a head.
+        if lead == Lead::Nothing { Ok(Some(Taken::NeedInput)) } else { self.within_head(false, env) }
     }
 
     /// The head is incomplete.

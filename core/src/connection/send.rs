@@ -301,12 +301,13 @@ impl Connection {
     /// [`Stalled`] if the peer has been too slow.
     #[inline]
     pub fn sent(&mut self, env: &Env<'_>, n: usize, left: usize) -> Result<(), Stalled> {
+        let waited = self.send_pace.is_waiting();
         if n > 0 {
             self.send_pace.earn(n, env.now, env.config.timeouts.send);
         }
         if left == 0 {
-            if self.send_pace.is_waiting() {
-                self.send_pace.earn(0, env.now, env.config.timeouts.send);
+            if waited {
+                self.taken(env);
             }
         } else {
             self.send_pace.wait(env.now);
@@ -316,6 +317,15 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// The peer has taken everything that it was waited for to take: what an idle connection is allowed begins now.
+    #[cold]
+    fn taken(&mut self, env: &Env<'_>) {
+        self.send_pace.earn(0, env.now, env.config.timeouts.send);
+        if self.requests > 0 && self.is_idle() {
+            self.until = env.now + env.config.timeouts.idle;
+        }
     }
 
     fn expect_due(&self) -> Result<(), Misuse> {
