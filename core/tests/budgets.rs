@@ -114,3 +114,28 @@ fn content_that_is_expected_is_collected_without_being_moved() {
     assert_eq!((expected.len(), grown.len()), (6_400, 6_400));
     assert!(heap.allocations == 1 && more.allocations > 1, "{heap:?}, {more:?}");
 }
+
+#[test]
+fn a_pool_keeps_few_buffers_and_none_that_is_large() {
+    let config = Config::default();
+    let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+    let held_after = |links: usize, octets: usize| {
+        let mut pool = Pool::default();
+        let rest = |pool: &mut Pool| {
+            for _ in 0..links {
+                let mut link = Link::new(&env, None);
+                link.spare(octets);
+                link.tx.put(&vec![b'x'; octets]);
+                link.tx.advance(octets);
+                assert!(link.rest(pool));
+            }
+        };
+        let ((), heap) = allocations::count(|| rest(&mut pool));
+        drop(pool);
+        usize::try_from(heap.held).unwrap()
+    };
+    let (few, many) = (held_after(256, 4_096), held_after(600, 4_096));
+    assert!(few > 256 * 2 * 4_096 && many == few, "{few} octets of 256 links, {many} of 600");
+    assert!(held_after(10, 128 << 10) > 10 * 2 * (128 << 10), "buffers of that size are kept");
+    assert!(held_after(10, 129 << 10) < 1 << 10, "larger ones are not");
+}

@@ -51,8 +51,7 @@ pub struct Connection {
     request: Traits,
     /// Of the answer to the last request, from its head on.
     status: Option<Status>,
-    /// The wait that the connection ends for.
-    expired: Option<Cause>,
+    waits: Waits,
     /// Content octets of that answer so far.
     content: u64,
 }
@@ -108,6 +107,16 @@ enum Closing {
     Closed,
     /// Closed, and what was sent must not look complete.
     Cut,
+}
+
+/// How the waits for the client stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Running,
+    /// The one for content stands still, since the client still takes output.
+    Held,
+    /// The connection ends for this one.
+    Expired(Cause),
 }
 
 /// What came in, or why nothing can.
@@ -181,7 +190,7 @@ impl Connection {
             closing: Closing::Open,
             request: Traits::default(),
             status: None,
-            expired: None,
+            waits: Waits::Running,
             content: 0,
         }
     }

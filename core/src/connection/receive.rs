@@ -178,7 +178,6 @@ impl Connection {
             self.closing = Closing::Due;
             return Ok(None);
         }
-        // An empty line is the beginning of a head.
         if lead == Lead::Nothing { Ok(Some(Taken::NeedInput)) } else { self.within_head(false, env) }
     }
 
@@ -311,7 +310,7 @@ impl Connection {
             }
         }
         self.seen = unread;
-        self.body_pace.wait(env.now);
+        self.await_content(env);
         Ok(Some(Taken::NeedInput))
     }
 
@@ -319,6 +318,7 @@ impl Connection {
     #[inline]
     fn content_came(&mut self, env: &Env<'_>, rx: &RecvBuf) {
         self.request.waits_for_continue = false;
+        self.release();
         let news = rx.unread().len().saturating_sub(self.seen as usize);
         self.body_pace.earn(news, env.now, env.config.timeouts.body);
         self.seen = 0;
@@ -326,6 +326,7 @@ impl Connection {
 
     /// Nobody waits for content now: what the wait under way took is spent, and it has no end any more.
     pub(crate) fn hold_content(&mut self, env: &Env<'_>) {
+        self.release();
         self.body_pace.earn(0, env.now, env.config.timeouts.body);
     }
 
@@ -368,6 +369,7 @@ impl Connection {
         self.request.keep = false;
         self.request.waits_for_continue = false;
         self.body_pace.stop();
+        self.release();
         if self.reply == Reply::Idle {
             self.owe();
         }

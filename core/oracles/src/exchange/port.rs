@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use cherrystone_core::gateway::{Advance, Answered, Endpoint, Exchange, Intake, Ongoing, Peer, PeerAddress, answer};
-use cherrystone_core::{Config, Event, Head, HeadBuf};
+use cherrystone_core::{AnswerProgress, Config, Event, Head, HeadBuf};
 
 use super::Play;
 use super::handler::{Act, Later};
@@ -150,8 +150,14 @@ impl Scene<'_> {
         let act = &self.acts[(self.asked.len() - 1) % self.acts.len()];
         let (act, later) = (act.clone(), Arc::clone(&self.later));
         let gateway = move |_: Head<'_>, exchange: Exchange<'_>| act.handle(exchange, &later);
-        if let Answered::Ongoing(ongoing) = answer(&gateway, self.head.head(), memory, &mut self.intake, &self.peer) {
-            self.ongoing = Some(ongoing);
+        match answer(&gateway, self.head.head(), memory, &mut self.intake, &self.peer) {
+            Answered::Ongoing(ongoing) => self.ongoing = Some(ongoing),
+            Answered::Failed(_) | Answered::Panicked => {
+                // Given up now, and not when the rest of the content has come.
+                let answer = memory.link.conn.answer().expect("a failure is answered at once");
+                assert_ne!(answer.progress, AnswerProgress::Open, "a failed answer goes on");
+            }
+            _ => {}
         }
     }
 

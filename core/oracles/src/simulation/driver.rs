@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::time::Duration;
 
-use cherrystone_core::Instant;
 use cherrystone_core::gateway::{Endpoint, Peer, PeerAddress};
+use cherrystone_core::{Instant, Pool};
 
 use super::agenda::{Agenda, Due, MS};
 use super::gateway::Application;
@@ -75,6 +75,8 @@ pub(super) struct Driver {
     /// Whether workers stay with a connection.
     pub(super) serves: bool,
     pub(super) crew: Crew,
+    /// Storage of buffers that nobody uses.
+    pool: Pool,
     pub(super) rung: Arc<Mutex<Vec<usize>>>,
     /// Those who were told that the server is too busy.
     pub(super) turned_away: BTreeSet<usize>,
@@ -123,6 +125,7 @@ impl Driver {
             queue_bound: server.queue as usize,
             serves: server.dispatch == Dispatch::Serve,
             crew: Crew::new(server.workers as usize),
+            pool: Pool::default(),
             rung: Arc::default(),
             turned_away: BTreeSet::new(),
             failure: None,
@@ -235,6 +238,7 @@ impl Driver {
         let Some(mut served) = self.slots[key].as_mut().and_then(|slot| slot.served.take()) else {
             return self.crew.nudge(key, agenda);
         };
+        served.link.wake(&mut self.pool);
         let mut next = self.attempt(&mut served);
         if self.around.stopping.get() && matches!(next, Next::Wait) {
             let last = Instant::from_nanos(agenda.now()) + LAST_LINGER;
@@ -247,6 +251,7 @@ impl Driver {
         let Some(slot) = &mut self.slots[key] else { return };
         match next {
             Next::Wait => {
+                served.link.rest(&mut self.pool);
                 if let Some(deadline) = served.link.conn.deadline() {
                     let at = (deadline.at.as_nanos() / GRAIN).saturating_add(1).saturating_mul(GRAIN);
                     let later = match slot.armed {
