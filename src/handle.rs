@@ -47,15 +47,8 @@ impl State {
         self.stop = Some(self.stop.map_or(within, |stop| stop.min(within)));
     }
 
-    /// Lets a server that runs know of a stop that was asked for.
-    fn request_stop(&self) {
-        let Some(within) = self.stop else { return };
-        if let Some(running) = self.running.upgrade() {
-            running.request_stop(within);
-        }
-        if let Some(turned) = self.turned.upgrade() {
-            turned.stop(Clock::look() + within);
-        }
+    fn upgrade(&self) -> (Option<Arc<Running>>, Option<Arc<Shared>>) {
+        (self.running.upgrade(), self.turned.upgrade())
     }
 }
 
@@ -69,36 +62,20 @@ impl Handle {
     /// Ends the server, and returns when it has ended: listeners at once, idle connections too, requests under way within that time.
     /// A server that does not run yet will not.
     pub fn stop(&self, within: Duration) -> Stopped {
-        let running = {
-            let mut state = self.state();
-            state.bring_nearer(within);
-            state.request_stop();
-            self.shared.1.notify_all();
-            state.running.upgrade()
-        };
+        let running = self.ask(|state| state.bring_nearer(within));
         running.map_or_else(Stopped::default, |running| running.stop(within))
     }
 
     /// Asks the server to end, and returns at once; for signal handlers.
     pub fn request_stop(&self, within: Duration) {
-        let mut state = self.state();
-        state.bring_nearer(within);
-        state.request_stop();
-        self.shared.1.notify_all();
+        self.ask(|state| state.bring_nearer(within));
     }
 
     /// Ends listening, and lets every connection have one more answer, which says that it is the last. A gentle way to hand over to
     /// another process that listens at the same addresses: clients that are busy come to know before they lose anything. Follow
     /// with a stop.
     pub fn leave(&self) {
-        self.state().leaving = true;
-        let (running, turned) = self.upgrade();
-        if let Some(running) = running {
-            running.leave();
-        }
-        if let Some(turned) = turned {
-            turned.leave();
-        }
+        self.ask(|state| state.leaving = true);
     }
 
     /// How far the server is.
@@ -131,11 +108,10 @@ impl Handle {
 
     /// Ends the server at once and makes [`Server::run`](crate::Server::run) return this error.
     pub fn interrupt(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
-        let mut state = self.state();
-        state.interrupt.get_or_insert(error.into());
-        state.stop = Some(Duration::ZERO);
-        state.request_stop();
-        self.shared.1.notify_all();
+        self.ask(|state| {
+            state.interrupt.get_or_insert(error.into());
+            state.stop = Some(Duration::ZERO);
+        });
     }
 
     /// The counters now; `None` if the server does not run.
@@ -163,26 +139,14 @@ impl Handle {
         }
     }
 
-    /// Notes that the server has begun to serve, and lets it know of a stop that was asked for before.
+    /// Notes that the server has begun to serve, and lets it know of what was asked for before.
     pub(crate) fn begin(&self, running: &Arc<Running>) {
-        let mut state = self.state();
-        state.running = Arc::downgrade(running);
-        state.begun = true;
-        if state.leaving {
-            running.leave();
-        }
-        state.request_stop();
+        self.ask(|state| (state.running, state.begun) = (Arc::downgrade(running), true));
     }
 
     /// The same for a server that is turned by hand.
     pub(crate) fn begin_turning(&self, turned: &Arc<Shared>) {
-        let mut state = self.state();
-        state.turned = Arc::downgrade(turned);
-        state.begun = true;
-        if state.leaving {
-            turned.leave();
-        }
-        state.request_stop();
+        self.ask(|state| (state.turned, state.begun) = (Arc::downgrade(turned), true));
     }
 
     /// The error that it was interrupted with.
@@ -190,10 +154,36 @@ impl Handle {
         self.state().interrupt.take()
     }
 
+    /// Notes what is asked for, and lets the server and whoever waits for its end know of all that was.
+    fn ask(&self, what: impl FnOnce(&mut State)) -> Option<Arc<Running>> {
+        let (leaving, stop, (running, turned)) = {
+            let mut state = self.state();
+            what(&mut state);
+            (state.leaving, state.stop, state.upgrade())
+        };
+        self.shared.1.notify_all();
+        if let Some(running) = &running {
+            if leaving {
+                running.leave();
+            }
+            if let Some(within) = stop {
+                running.request_stop(within);
+            }
+        }
+        if let Some(turned) = turned {
+            if leaving {
+                turned.leave();
+            }
+            if let Some(within) = stop {
+                turned.stop(Clock::look() + within);
+            }
+        }
+        running
+    }
+
     /// Whichever there is; the lock is free again, for the last reference may end the server.
     fn upgrade(&self) -> (Option<Arc<Running>>, Option<Arc<Shared>>) {
-        let state = self.state();
-        (state.running.upgrade(), state.turned.upgrade())
+        self.state().upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

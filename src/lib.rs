@@ -22,7 +22,7 @@
 //!
 //! # Rooms
 //!
-//! The rooms: [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
+//! [`server`] puts a server together, [`gateways`] are the applications that come with it ([`files`] and
 //! [`dispatch`] are their logic), [`forwarded`] knows clients behind proxies, [`metrics`] tells how a server is doing,
 //! [`access_log`] tells what it does, as any [`Observer`] may, `cli` is the command line, and [`inspect`] looks at recordings
 //! instead of connections. With the feature `http` a tower service, an axum router for example, is a gateway (`service`); with

@@ -101,7 +101,7 @@ fn snapshot_text(now: &Snapshot, text: &mut Text) {
         ("tls_failures", "TLS sessions that failed.", now.stage_failures),
         ("proxy_refusals", "Connections refused for want of a trusted proxy or its header.", now.proxy_refusals),
     ] {
-        text.counter(name, help, None, count);
+        text.counter(name, help, count);
     }
     text.family("timeouts_total", "counter", "Connections that ended because a wait did, by what was waited for.");
     for (wait, count) in [
@@ -142,10 +142,10 @@ impl Text {
         self.value(name, None, value);
     }
 
-    fn counter(&mut self, name: &str, help: &str, label: Option<(&str, &str)>, value: u64) {
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
         let name = format!("{name}_total");
         self.family(&name, "counter", help);
-        self.value(&name, label, value);
+        self.value(&name, None, value);
     }
 
     fn line(&mut self, line: fmt::Arguments<'_>) {

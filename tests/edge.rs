@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cherrystone::access_log::{AccessLog, Format};
@@ -13,13 +13,12 @@ use cherrystone::forwarded::{Fields, Trust};
 use cherrystone::gateway::{Done, Exchange, Failure, Gateway, Mode};
 use cherrystone::metrics::Metrics;
 use cherrystone::{Backend, Head, Server, Status};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tungstenite::Message;
 
 mod common;
-use common::eventually;
+use common::{Lines, eventually};
 
 #[path = "../examples/live/app.rs"]
 mod app;
@@ -30,7 +29,7 @@ mod events;
 #[path = "../examples/live/socket.rs"]
 mod socket;
 
-use edge::Edge;
+use edge::{Edge, Proxy};
 
 /// Says who asks how for what; the rest is the example's.
 struct Mirror(app::Live);
@@ -53,20 +52,6 @@ impl Gateway for Mirror {
     }
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_client_is_itself_behind_each_proxy() {
     for (edge, backend) in [(Edge::Nginx, Backend::Mio), (Edge::HaProxy, Backend::Threads)] {
@@ -84,15 +69,15 @@ fn a_client_is_itself_behind_each_proxy() {
         let Some(proxy) = edge.start(upstream, metrics) else { continue };
 
         // HAProxy serves once the health check has been answered.
-        eventually("the proxy serves", || ask(proxy.address, "").contains("200"));
+        eventually("the proxy serves", || ask(&proxy, "").contains("200"));
         let forged = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.example\r\nForwarded: for=6.6.6.6\r\n";
         for fields in ["", forged] {
-            let answer = ask(proxy.address, fields);
+            let answer = ask(&proxy, fields);
             assert!(answer.contains("[https 127.0.0.5 site.example]"), "{edge:?}: {answer}");
         }
         // Ten requests on one connection come on few connections behind the proxy.
         let before = running.stats();
-        let mut client = secured(proxy.address);
+        let mut client = secured(&proxy);
         for _ in 0..10 {
             client.write_all(b"GET /who HTTP/1.1\r\nHost: site.example\r\n\r\n").unwrap();
             let mut answer = Vec::new();
@@ -108,12 +93,12 @@ fn a_client_is_itself_behind_each_proxy() {
         let fresh = after.accepted - before.accepted;
         assert!(fresh <= 2, "{edge:?}: connections are kept, but {fresh} are new");
 
-        let (mut socket, _) = tungstenite::client("wss://site.example/echo", secured(proxy.address)).unwrap();
+        let (mut socket, _) = tungstenite::client("wss://site.example/echo", secured(&proxy)).unwrap();
         for text in ["hello", &"long ".repeat(5_000)] {
             socket.send(Message::text(text)).unwrap();
             assert_eq!(socket.read().unwrap(), Message::text(text), "{edge:?}");
         }
-        let mut client = BufReader::new(secured(proxy.address));
+        let mut client = BufReader::new(secured(&proxy));
         client.get_mut().write_all(b"GET /ticks HTTP/1.1\r\nHost: site.example\r\n\r\n").unwrap();
         let ids =
             (&mut client).lines().map(Result::unwrap).filter_map(|line| line.strip_prefix("id: ")?.parse::<u64>().ok());
@@ -122,7 +107,7 @@ fn a_client_is_itself_behind_each_proxy() {
         assert_eq!(running.stats().proxy_refusals, 0, "{edge:?}");
         drop((client, socket));
         running.stop(Duration::from_secs(5));
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = lines.text();
         assert!(
             text.lines().filter(|line| line.contains("/who")).all(|line| line.starts_with("127.0.0.5 ")),
             "{edge:?}: {text}"
@@ -131,8 +116,8 @@ fn a_client_is_itself_behind_each_proxy() {
 }
 
 /// One request from 127.0.0.5, an address that no proxy has.
-fn ask(address: SocketAddr, fields: &str) -> String {
-    let mut client = secured(address);
+fn ask(proxy: &Proxy, fields: &str) -> String {
+    let mut client = secured(proxy);
     let request = format!("GET /who HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n{fields}\r\n");
     client.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -141,60 +126,22 @@ fn ask(address: SocketAddr, fields: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn secured(address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+fn secured(proxy: &Proxy) -> StreamOwned<ClientConnection, TcpStream> {
     use std::os::fd::OwnedFd;
 
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let plain: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     bind(&plain, &SocketAddr::from(([127, 0, 0, 5], 0))).unwrap();
-    connect(&plain, &address).unwrap();
+    connect(&plain, &proxy.address).unwrap();
     let plain = TcpStream::from(plain);
     plain.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(&proxy.certificate[..])).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Any))
+        .with_root_certificates(roots)
         .with_no_client_auth();
     let session = ClientConnection::new(Arc::new(config), ServerName::try_from("site.example").unwrap()).unwrap();
     StreamOwned::new(session, plain)
-}
-
-/// Takes any certificate: the proxy has made up its own.
-#[derive(Debug)]
-struct Any;
-
-impl ServerCertVerifier for Any {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
 }

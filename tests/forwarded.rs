@@ -1,7 +1,6 @@
 //! Does an application see requests as clients made them to a proxy in front?
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cherrystone::access_log::{AccessLog, Format};
@@ -10,7 +9,7 @@ use cherrystone::gateway::{Done, Failure};
 use cherrystone::{Exchange, Head, Server, Status};
 
 mod common;
-use common::{BACKENDS, connect, read_all};
+use common::{BACKENDS, Lines, connect, read_all};
 
 /// Says how the request looks.
 fn mirror(head: Head<'_>, exchange: Exchange<'_>) -> Result<Done, Failure> {
@@ -85,17 +84,6 @@ fn nonsense_is_refused_and_reaches_no_application() {
 
 #[test]
 fn the_access_log_names_the_client() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl Write for Lines {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(octets);
-            Ok(octets.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let lines = Lines::default();
     let log = AccessLog::to(lines.clone(), Format::Combined).unwrap().forwarded(trust("127.0.0.1"));
     let server = Server::new(mirror).forwarded(trust("127.0.0.1")).access_log(log);
@@ -103,6 +91,6 @@ fn the_access_log_names_the_client() {
     ask(address, LINES);
     ask(address, "");
     running.stop(Duration::from_secs(5));
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert!(text.starts_with("192.0.2.1 - - [") && text.contains("\n127.0.0.1 - - ["), "{text}");
 }

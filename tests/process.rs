@@ -3,7 +3,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self, UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -87,7 +88,10 @@ struct Manager {
 
 impl Manager {
     fn at(path: &Path) -> Self {
-        let socket = UnixDatagram::bind(path).unwrap();
+        Self::behind(UnixDatagram::bind(path).unwrap())
+    }
+
+    fn behind(socket: UnixDatagram) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Self { socket }
     }
@@ -179,10 +183,10 @@ fn the_service_manager_is_told() {
 
 #[test]
 fn a_reload_with_nothing_to_read_is_no_end() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("notify");
-    let manager = Manager::at(&path);
-    let mut program = Program::start(hello("threads").env("NOTIFY_SOCKET", &path), 1);
+    let name = format!("cherrystone-reload-{}", std::process::id());
+    let address = net::SocketAddr::from_abstract_name(&name).unwrap();
+    let manager = Manager::behind(UnixDatagram::bind_addr(&address).unwrap());
+    let mut program = Program::start(hello("threads").env("NOTIFY_SOCKET", format!("@{name}")), 1);
     assert_eq!(manager.next(), "READY=1\n");
     program.signal("HUP");
     assert!(manager.next().starts_with("RELOADING=1\n"));

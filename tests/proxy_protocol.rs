@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cherrystone::access_log::{AccessLog, Format};
@@ -11,7 +11,7 @@ use cherrystone::gateway::{Done, Failure, Inline, PeerAddress};
 use cherrystone::{Backend, Config, Exchange, Head, Running, Server, Status};
 
 mod common;
-use common::{BACKENDS, connect, eventually, read_all};
+use common::{BACKENDS, Lines, connect, eventually, read_all};
 
 const V1: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.2 4711 80\r\n";
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -122,25 +122,13 @@ fn a_header_that_does_not_come_ends_with_the_wait_for_the_head() {
 
 #[test]
 fn the_access_log_names_the_client() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl Write for Lines {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(octets);
-            Ok(octets.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     for backend in BACKENDS {
         let lines = Lines::default();
         let log = AccessLog::to(lines.clone(), Format::Combined).unwrap();
         let (running, address) = behind(server(backend).access_log(log), "127.0.0.1");
         said(address, &[V1, REQUEST].concat());
         running.stop(Duration::from_secs(5));
-        let lines = lines.0.lock().unwrap();
-        assert!(lines.starts_with(b"192.0.2.7 - - ["), "{}", String::from_utf8_lossy(&lines));
+        assert!(lines.text().starts_with("192.0.2.7 - - ["), "{}", lines.text());
     }
 }
 

@@ -60,12 +60,12 @@ impl EventLoop {
 
     /// What the loop has in common with other threads, which may stop it through this.
     pub fn shared(&self) -> &Arc<Shared> {
-        &self.desk.shared
+        &self.reactor.desk.shared
     }
 
     /// Asks for the end: requests under way may take until `within` from now. The loop has to be turned on until it says that it
     /// is over.
     pub fn request_stop(&self, within: Duration) {
-        self.desk.shared.stop(Clock::look() + within);
+        self.reactor.desk.shared.stop(Clock::look() + within);
     }
 }

@@ -14,7 +14,7 @@ const IMBALANCE: usize = 4;
 impl EventLoop {
     /// The way to this loop.
     pub(crate) fn desk(&self) -> Arc<Desk> {
-        Arc::clone(&self.desk)
+        Arc::clone(&self.reactor.desk)
     }
 
     /// Lets the loop pass newcomers on to others.
@@ -22,19 +22,18 @@ impl EventLoop {
         self.neighbours = neighbours;
     }
 
-    /// Keeps a newcomer, or passes it on to a loop with less to do.
-    pub(crate) fn place(&mut self, client: Box<Client>) {
+    /// Passes a newcomer on to a loop with less to do, or gives it back.
+    pub(crate) fn pass_on(&self, newcomer: Box<Client>) -> Option<Box<Client>> {
         // A loop that has ended already would leave it where it is.
-        if self.desk.shared.is_stopping() {
-            return self.welcome(client);
+        if self.reactor.desk.shared.is_stopping() {
+            return Some(newcomer);
         }
-        let idlest = self.neighbours.iter().min_by_key(|desk| desk.inbox.load());
-        match idlest {
-            Some(desk) if desk.inbox.load() + IMBALANCE < self.desk.inbox.load() => {
-                desk.inbox.expect();
-                desk.inbox.send(Note::Welcome(client));
-            }
-            _ => self.welcome(client),
+        let Some(idlest) = self.neighbours.iter().min_by_key(|desk| desk.inbox.load()) else { return Some(newcomer) };
+        if idlest.inbox.load() + IMBALANCE >= self.reactor.desk.inbox.load() {
+            return Some(newcomer);
         }
+        idlest.inbox.expect();
+        idlest.inbox.send(Note::Welcome(newcomer));
+        None
     }
 }

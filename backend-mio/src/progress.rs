@@ -7,11 +7,10 @@ use std::task::Waker;
 
 use cherrystone_core::gateway::{Advance, Mode};
 use cherrystone_core::{Event, Framing};
-use cherrystone_threads::sockets::PeerState;
-use cherrystone_threads::{Client, ConnectionWaker, Count, Passed, Read, Written};
-use std::sync::Arc;
+use cherrystone_threads::reactor::Next;
+use cherrystone_threads::{Client, Count, Passed, Written};
 
-use crate::event_loop::{EventLoop, Next};
+use crate::event_loop::EventLoop;
 use crate::inline;
 
 /// Octets of output above which nothing more is said before the client takes some.
@@ -32,12 +31,12 @@ impl EventLoop {
     /// The connection is lost, or too slow.
     #[inline]
     pub(crate) fn progress(&mut self, key: usize, client: &mut Client) -> io::Result<Next> {
-        client.link.wake(&mut self.pool);
+        client.link.wake(&mut self.reactor.pool);
         let before = client.link.conn.consumed();
         let wants_input = client.ongoing.as_ref().is_none_or(|ongoing| ongoing.reads_input());
-        let is_waiting = wants_input && self.slots[key].readable;
-        if is_waiting && client.is_overdue(&self.clock.env(&self.desk.shared.settings.config)) {
-            self.take_in(key, client)?;
+        let is_waiting = wants_input && self.reactor.slots[key].readable;
+        if is_waiting && client.is_overdue(&self.reactor.clock.env(&self.reactor.desk.shared.settings.config)) {
+            self.reactor.slots[key].read(client)?;
         }
         let mut rounds = 0;
         while rounds < ROUNDS {
@@ -63,34 +62,34 @@ impl EventLoop {
     fn write(&mut self, client: &mut Client) -> io::Result<Written> {
         // Who has an answer finds it counted.
         self.count_requests();
-        client.write(&self.clock.env(&self.desk.shared.settings.config))
+        client.write(&self.reactor.clock.env(&self.reactor.desk.shared.settings.config))
     }
 
     /// Counts what was handled here, many requests at once: other threads read the counters.
     pub(crate) fn count_requests(&mut self) {
         let handled = std::mem::take(&mut self.handled);
         if handled > 0 {
-            self.desk.shared.stats.add_many(Count::Requests, handled);
+            self.reactor.desk.shared.stats.add_many(Count::Requests, handled);
         }
     }
 
     /// One event of the protocol.
     #[inline]
     fn round(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
-        let shared = &self.desk.shared;
-        let env = self.clock.env(&shared.settings.config);
+        let shared = &self.reactor.desk.shared;
+        let env = self.reactor.clock.env(&shared.settings.config);
         let Client { link, request, .. } = client;
         match link.conn.poll(&env, &mut link.rx) {
             Ok(Event::Request(head)) => {
                 let mode = shared.gateway.mode(head);
                 let framing = head.framing();
-                let mut storage = self.requests.pop().unwrap_or_default();
+                let mut storage = self.reactor.requests.pop().unwrap_or_default();
                 storage.begin(head);
                 let admitted = storage.admit(link, shared, &env);
                 *request = Some(storage);
                 if let Err(violation) = admitted {
                     client.refuse(shared, &env, violation);
-                    self.requests.extend(client.request.take());
+                    self.reactor.requests.extend(client.request.take());
                     return Ok(None);
                 }
                 return Ok(self.dispatch(client, mode, framing));
@@ -139,7 +138,7 @@ impl EventLoop {
             }
             Err(violation) => {
                 client.refuse(shared, &env, violation);
-                self.requests.extend(client.request.take());
+                self.reactor.requests.extend(client.request.take());
             }
         }
         Ok(None)
@@ -148,7 +147,7 @@ impl EventLoop {
     /// Sends a request that is due where it is handled.
     #[inline]
     fn dispatch(&mut self, client: &mut Client, mode: Mode, framing: Framing) -> Option<Next> {
-        let inline_body = self.desk.shared.settings.inline_body as u64;
+        let inline_body = self.reactor.desk.shared.settings.inline_body as u64;
         match (mode, framing) {
             (Mode::Inline, Framing::None | Framing::Length(0)) => {
                 self.handle(client);
@@ -170,12 +169,12 @@ impl EventLoop {
 
     #[inline]
     fn handle(&mut self, client: &mut Client) {
-        if self.desk.shared.is_leaving() {
+        if self.reactor.desk.shared.is_leaving() {
             client.link.conn.retire();
         }
         self.handled += 1;
-        inline::handle(client, &self.clock, &self.desk.shared);
-        self.requests.extend(client.take_request());
+        inline::handle(client, &self.reactor.clock, &self.reactor.desk.shared);
+        self.reactor.requests.extend(client.take_request());
     }
 
     /// Needs input: says what is queued, then reads if there may be something.
@@ -187,35 +186,23 @@ impl EventLoop {
         if client.link.pending() > 0 {
             self.write(client)?;
         }
-        if !self.slots[key].readable {
+        if !self.reactor.slots[key].readable {
             return Ok(Some(Next::Wait));
         }
-        self.take_in(key, client)?;
+        self.reactor.slots[key].read(client)?;
         Ok(None)
-    }
-
-    /// Reads once.
-    #[inline]
-    fn take_in(&mut self, key: usize, client: &mut Client) -> io::Result<()> {
-        let slot = &mut self.slots[key];
-        slot.readable = match client.read()? {
-            Read::Some => true,
-            Read::Last => slot.ended,
-            Read::Nothing | Read::End => false,
-        };
-        Ok(())
     }
 
     /// Goes on with an answer whose handler has returned, or with another protocol.
     fn go_on(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
-        if self.slots[key].waits && !self.slots[key].woken {
+        if !self.reactor.slots[key].woken {
             return self.await_application(key, client);
         }
-        if self.desk.shared.is_leaving() {
+        if self.reactor.desk.shared.is_leaving() {
             client.link.conn.retire();
         }
         self.count_requests();
-        let env = self.clock.env(&self.desk.shared.settings.config);
+        let env = self.reactor.clock.env(&self.reactor.desk.shared.settings.config);
         match client.pass(&env)? {
             None => {}
             Some(Passed::More) => return Ok(Some(Next::Again)),
@@ -227,19 +214,13 @@ impl EventLoop {
         }
         let Client { link, ongoing, .. } = client;
         let Some(more) = ongoing else { return Ok(None) };
-        let slot = &mut self.slots[key];
-        let waker = if more.needs_waker() {
-            let inbox = &self.desk.inbox;
-            let waker = slot.waker.get_or_insert_with(|| ConnectionWaker::new(Arc::clone(inbox), key));
-            waker.rearm();
-            waker.waker()
-        } else {
-            Waker::noop().clone()
-        };
-        (slot.woken, slot.waits) = (false, false);
+        let slot = &mut self.reactor.slots[key];
+        let waker =
+            if more.needs_waker() { slot.waker(key, &self.reactor.desk.inbox).waker() } else { Waker::noop().clone() };
         match more.try_advance(link, &env, MARK, &waker) {
             Err(violation) => {
-                client.refuse(&self.desk.shared, &env, violation);
+                client.ongoing = None;
+                client.refuse(&self.reactor.desk.shared, &env, violation);
                 self.conclude(client);
             }
             Ok(Advance::Finished) => self.conclude(client),
@@ -249,7 +230,7 @@ impl EventLoop {
                 }
             }
             Ok(Advance::Waker) => {
-                slot.waits = true;
+                self.reactor.slots[key].woken = false;
                 return self.await_application(key, client);
             }
             Ok(Advance::Input) => {
@@ -265,16 +246,13 @@ impl EventLoop {
 
     /// The answer under way has come to its end.
     fn conclude(&mut self, client: &mut Client) {
-        client.ongoing = None;
-        client.observe(&self.desk.shared);
-        self.requests.extend(client.take_request());
+        client.conclude(&self.reactor.desk.shared);
+        self.reactor.requests.extend(client.take_request());
     }
 
     /// Says what there is while the application has no more.
     fn await_application(&mut self, key: usize, client: &mut Client) -> io::Result<Option<Next>> {
         self.write(client)?;
-        // A half-closed peer may still read; one that has gone will not.
-        let has_left = self.slots[key].ended && client.stream.peer_state() == PeerState::Gone;
-        Ok(Some(if has_left { Next::Drop } else { Next::Wait }))
+        Ok(Some(if self.reactor.slots[key].is_deserted(client) { Next::Drop } else { Next::Wait }))
     }
 }

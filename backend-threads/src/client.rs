@@ -10,7 +10,6 @@ use cherrystone_core::gateway::{Credentials, Endpoint, Intake, Ongoing, Peer, Pe
 use cherrystone_core::{Cause, Env, Head, HeadBuf, Instant, Link, Violation};
 use std::sync::Arc;
 
-use crate::guard::guarded;
 use crate::observer::tell;
 use crate::proxy::{Header, Preface, ProxyError};
 use crate::shared::{LAST_MOMENT, Shared};
@@ -40,7 +39,7 @@ pub struct Client {
     /// Whether the sending side ends when everything is sent.
     ending: bool,
     /// Whether the peer takes nothing, so that what is on its way to it is not to occupy the kernel either.
-    hopeless: bool,
+    pub(crate) hopeless: bool,
     /// The header of the PROXY protocol, as long as one is awaited.
     pub(crate) preface: Option<Box<Preface>>,
     /// Whether the socket was given patience for reads of a worker that stays.
@@ -235,16 +234,14 @@ impl Client {
             tell(shared, |observer| observer.unsecured(error, &self.peer));
             self.record(shared);
             self.request = None;
-            let ongoing = self.ongoing.take();
-            guarded(|| drop(ongoing));
+            self.end_ongoing(shared);
         }
         failure.is_some()
     }
 
     /// Gives up what is under way because the application panicked: 500 if no answer has begun, else a visible cut.
     pub fn give_up(&mut self, shared: &Shared, env: &Env<'_>) {
-        let ongoing = self.ongoing.take();
-        guarded(|| drop(ongoing));
+        self.end_ongoing(shared);
         self.link.conn.abort(env, &mut self.link.tx);
         self.link.conn.end_upgrade();
         self.record(shared);
@@ -269,16 +266,6 @@ impl Client {
         self.hopeless = error.kind() == io::ErrorKind::TimedOut;
         if !self.hopeless {
             let _ = self.write(env);
-        }
-    }
-
-    /// Drops the socket: with a reset if what was sent must not look complete, or is not taken.
-    pub(crate) fn hang_up(self) {
-        let Self { link, stream, ongoing, hopeless, .. } = self;
-        // The destructor of a payload is the application's own.
-        guarded(|| drop(ongoing));
-        if hopeless || link.conn.is_cut() {
-            stream.reset();
         }
     }
 }

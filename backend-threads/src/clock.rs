@@ -67,7 +67,7 @@ impl Default for Clock {
 }
 
 /// The system's instant for one of ours, for calls that wait; as late as the system can tell for one that never comes.
-pub fn system_instant(at: Instant) -> std::time::Instant {
+pub(crate) fn system_instant(at: Instant) -> std::time::Instant {
     let after = at.since(Instant::from_nanos(0));
     epoch().checked_add(after).unwrap_or_else(|| std::time::Instant::now() + Duration::from_secs(86_400 * 365))
 }

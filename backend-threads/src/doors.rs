@@ -32,7 +32,7 @@ const BATCH: usize = 64;
 
 /// The listeners of a loop.
 #[derive(Debug)]
-pub struct Doors {
+pub(crate) struct Doors {
     doors: Vec<(Door, bool)>,
     first_token: usize,
     paused_until: Option<Instant>,
@@ -47,7 +47,7 @@ impl Doors {
     ///
     /// # Errors
     /// The poller refused one.
-    pub fn new(doors: Vec<Door>, registry: &Registry, first_token: usize) -> io::Result<Self> {
+    pub(crate) fn new(doors: Vec<Door>, registry: &Registry, first_token: usize) -> io::Result<Self> {
         for (i, door) in doors.iter().enumerate() {
             let fd = door.listener.as_fd().as_raw_fd();
             registry.register(&mut SourceFd(&fd), Token(first_token + i), Interest::READABLE)?;
@@ -57,19 +57,19 @@ impl Doors {
     }
 
     /// Notes that a listener became ready; says whether the token is one.
-    pub fn note(&mut self, token: usize) -> bool {
+    pub(crate) fn note(&mut self, token: usize) -> bool {
         let door = token.checked_sub(self.first_token).and_then(|i| self.doors.get_mut(i));
         door.map(|(_, ready)| *ready = true).is_some()
     }
 
     /// When to call [`accept`](Self::accept) again though no listener has become ready: now, after a pause, or not at all.
-    pub fn due(&self, shared: &Shared, now: Instant) -> Option<Instant> {
+    pub(crate) fn due(&self, shared: &Shared, now: Instant) -> Option<Instant> {
         let waiting = self.doors.iter().any(|(_, ready)| *ready) && !is_full(shared);
         waiting.then(|| self.paused_until.map_or(now, |until| until.max(now)))
     }
 
     /// Accepts a batch of connections.
-    pub fn accept(&mut self, shared: &Shared, clock: &mut Clock, mut welcome: impl FnMut(Box<Client>)) {
+    pub(crate) fn accept(&mut self, shared: &Shared, clock: &Clock, mut welcome: impl FnMut(Box<Client>)) {
         if self.paused_until.is_some_and(|until| clock.now() < until) || self.doors.is_empty() {
             return;
         }
@@ -90,8 +90,6 @@ impl Doors {
             let (door, ready) = &mut self.doors[i];
             match door.listener.accept() {
                 Ok(stream) => {
-                    // Its time begins now, whatever the loop was held up by since it looked at the clock.
-                    clock.tick();
                     let env = clock.env(&shared.settings.config);
                     let Some(stage) = guarded(|| door.stages.as_ref().map(|stages| stages())) else { continue };
                     let mut client = Box::new(Client::new(&env, stream, stage, Arc::clone(&door.endpoint)));
@@ -125,13 +123,8 @@ impl Doors {
         }
     }
 
-    /// Whether there is nothing to accept from any more.
-    pub fn are_closed(&self) -> bool {
-        self.doors.is_empty()
-    }
-
-    /// Takes in what the kernel has completed already, then ends listening.
-    pub fn close(&mut self, shared: &Shared, clock: &mut Clock, mut welcome: impl FnMut(Box<Client>)) {
+    /// Takes in what the kernel has completed already, then ends listening. Repeating it does nothing.
+    pub(crate) fn close(&mut self, shared: &Shared, clock: &Clock, mut welcome: impl FnMut(Box<Client>)) {
         self.paused_until = None;
         for (_, ready) in &mut self.doors {
             *ready = true;

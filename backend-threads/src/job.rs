@@ -267,12 +267,15 @@ impl Job {
             let Some(more) = ongoing else { break };
             let advance = match passed {
                 None => {
-                    let env = clock.env(&shared.settings.config);
-                    match more.try_advance(link, &env, MARK, &waker.waker()) {
+                    let config = &shared.settings.config;
+                    let advanced = more.try_advance(link, &clock.env(config), MARK, &waker.waker());
+                    // The application may have taken its time.
+                    clock.tick();
+                    match advanced {
                         Ok(advance) => advance,
                         Err(violation) => {
                             *ongoing = None;
-                            self.client.refuse(shared, &env, violation);
+                            self.client.refuse(shared, &clock.env(config), violation);
                             break;
                         }
                     }
@@ -286,8 +289,7 @@ impl Job {
             };
             match advance {
                 Advance::Finished => {
-                    *ongoing = None;
-                    self.client.observe(shared);
+                    self.client.conclude(shared);
                     break;
                 }
                 Advance::Room => {

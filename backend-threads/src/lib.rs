@@ -10,8 +10,8 @@
 //! of the configuration; where there are many of those, the event-loop backend in front of the same workers is the better choice. A small
 //! keep-alive request costs two system calls and 1.08 of the CPU time that bare blocking threads need for a fixed answer.
 //!
-//! The rooms that the event-loop backend shares are public: `sockets` and `workers`, the [`Client`] that is handed around, the
-//! [`Clock`] and the [`Timers`], [`Doors`], [`Inbox`] and [`Job`].
+//! The rooms that the event-loop backend shares are public: `sockets` and `workers`, the [`reactor`] with its [`Slots`], the
+//! [`Client`] that is handed around, and the [`Job`] that a worker gets.
 
 mod client;
 mod clock;
@@ -24,24 +24,23 @@ mod parker;
 mod passing;
 mod port;
 mod proxy;
+pub mod reactor;
 mod running;
 mod shared;
+mod slots;
 pub mod sockets;
 mod stats;
 mod timers;
 pub mod workers;
 
 pub use client::{Client, Read, Request, Written};
-pub use clock::{Clock, system_instant};
-pub use doors::Doors;
-pub use guard::guarded;
+pub use clock::Clock;
 pub use inbox::{ConnectionWaker, Inbox, Note};
 pub use job::{Desk, Job, Task};
 pub use observer::{ErrorBody, Observer, Record, refuse};
 pub use passing::{Passed, pass};
-pub use port::BlockingPort;
 pub use proxy::ProxyError;
 pub use running::{Running, Stopped, crew, start, start_on};
-pub use shared::{Door, FAILED_LINGER, LAST_LINGER, Settings, Shared, Stages};
+pub use shared::{Door, Settings, Shared, Stages};
+pub use slots::{Slot, Slots};
 pub use stats::{Count, Snapshot, Stats, Violations};
-pub use timers::{Armed, GRAIN, Timers};

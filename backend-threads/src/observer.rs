@@ -17,6 +17,7 @@ use cherrystone_core::{AnswerProgress, Cause, Env, Head, Instant, Link, StageErr
 
 use crate::client::{Client, Request};
 use crate::clock::Clock;
+use crate::guard::guarded;
 use crate::proxy::ProxyError;
 use crate::shared::Shared;
 use crate::stats::Count;
@@ -156,6 +157,20 @@ impl Client {
         }
     }
 
+    /// Drops what went on without its handler, because it is over. What it forgave is counted.
+    pub(crate) fn end_ongoing(&mut self, shared: &Shared) {
+        let Some(ongoing) = self.ongoing.take() else { return };
+        note_forgiven(ongoing.violation(), shared, &self.peer);
+        // The destructor of a payload is the application's own.
+        guarded(|| drop(ongoing));
+    }
+
+    /// The answer that went on without its handler has come to its end.
+    pub fn conclude(&mut self, shared: &Shared) {
+        self.end_ongoing(shared);
+        self.observe(shared);
+    }
+
     /// Answers that the server is too busy for the request that is due.
     #[cold]
     pub fn overloaded(&mut self, shared: &Shared, env: &Env<'_>) {
@@ -163,7 +178,7 @@ impl Client {
         self.link.conn.overloaded(env, &mut self.link.tx);
         self.observe(shared);
         self.request = None;
-        self.ongoing = None;
+        self.end_ongoing(shared);
     }
 
     /// The storage of the request, if it is not in use any more.
@@ -188,6 +203,7 @@ impl Client {
     pub fn finish(mut self, shared: &Shared) {
         self.count_traffic(shared);
         self.record(shared);
+        self.end_ongoing(shared);
         if let Some(why) = self.preface.as_ref().and_then(|preface| preface.failure) {
             unproxied(shared, &self.peer, why);
         }
@@ -196,7 +212,9 @@ impl Client {
             shared.stats.add(cause.into());
         }
         tell(shared, |observer| observer.closed(&self.peer, late));
-        self.hang_up();
+        if self.hopeless || self.link.conn.is_cut() {
+            self.stream.reset();
+        }
     }
 
     /// Records the request under way, if it is not on record.
@@ -234,7 +252,7 @@ impl Request {
     ) -> Option<Box<cherrystone_core::gateway::Ongoing>> {
         match answered {
             Answered::Ongoing(more) => {
-                self.note_violation(shared, peer);
+                note_forgiven(self.intake.violation(), shared, peer);
                 return Some(Box::new(more));
             }
             Answered::Failed(failure) => {
@@ -245,18 +263,18 @@ impl Request {
                 shared.stats.add(Count::Panics);
                 tell(shared, |observer| observer.panicked(self.head.head(), peer));
             }
-            _ => self.note_violation(shared, peer),
+            _ => note_forgiven(self.intake.violation(), shared, peer),
         }
         None
     }
+}
 
-    /// A violation that the handler came upon and answered by itself.
-    #[inline]
-    fn note_violation(&self, shared: &Shared, peer: &Peer) {
-        if let Some(violation) = self.intake.violation() {
-            shared.stats.add_violation(violation.kind);
-            tell(shared, |observer| observer.violated(violation, &[], peer));
-        }
+/// Takes note of a violation that the application came upon, and answered by itself.
+#[inline]
+pub(crate) fn note_forgiven(violation: Option<Violation>, shared: &Shared, peer: &Peer) {
+    if let Some(violation) = violation {
+        shared.stats.add_violation(violation.kind);
+        tell(shared, |observer| observer.violated(violation, &[], peer));
     }
 }
 

@@ -31,7 +31,7 @@ enum Side {
 }
 
 /// A port that waits.
-pub struct BlockingPort<'p> {
+pub(crate) struct BlockingPort<'p> {
     link: &'p mut Link,
     stream: &'p Stream,
     clock: &'p mut Clock,
@@ -49,13 +49,13 @@ impl core::fmt::Debug for BlockingPort<'_> {
 
 impl<'p> BlockingPort<'p> {
     /// A port over the parts of a client.
-    pub fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
+    pub(crate) fn new(link: &'p mut Link, stream: &'p Stream, clock: &'p mut Clock, shared: &'p Shared) -> Self {
         Self { link, stream, clock, shared, peer: None, room: READ }
     }
 
     /// Names the client, so that violations that a handler comes upon are observed.
     #[must_use]
-    pub fn to(self, peer: &'p Peer) -> Self {
+    pub(crate) fn to(self, peer: &'p Peer) -> Self {
         Self { peer: Some(peer), ..self }
     }
 
@@ -79,7 +79,7 @@ impl<'p> BlockingPort<'p> {
     ///
     /// # Errors
     /// The connection is lost.
-    pub fn receive_soon(&mut self) -> io::Result<bool> {
+    pub(crate) fn receive_soon(&mut self) -> io::Result<bool> {
         let received = self.stream.recv_soon(self.link.spare(READ));
         self.clock.tick();
         match received {
@@ -184,7 +184,7 @@ impl Port for BlockingPort<'_> {
 
 impl Request {
     /// Has the request answered, with waiting.
-    pub fn answer(&mut self, port: &mut BlockingPort<'_>, peer: &Peer) -> cherrystone_core::gateway::Answered {
+    pub(crate) fn answer(&mut self, port: &mut BlockingPort<'_>, peer: &Peer) -> cherrystone_core::gateway::Answered {
         self.is_due = false;
         let shared = port.shared;
         cherrystone_core::gateway::answer(&*shared.gateway, self.head.head(), port, &mut self.intake, peer)

@@ -9,10 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cherrystone_core::gateway::Gateway;
-use mio::Poll;
 
 use crate::clock::Clock;
-use crate::job::{Desk, Job};
+use crate::job::Job;
 use crate::parker::Parker;
 use crate::shared::{Door, Settings, Shared};
 use crate::stats::Snapshot;
@@ -69,11 +68,7 @@ pub fn start_on(
     settings: Settings,
 ) -> io::Result<Running> {
     let shared = Shared::new(gateway, settings);
-    let poll = Poll::new()?;
-    let inbox = Parker::inbox(&poll)?;
-    shared.subscribe(Arc::clone(&inbox));
-    let desk = Arc::new(Desk { shared: Arc::clone(&shared), inbox, crew: Arc::clone(&crew) });
-    let parker = Parker::new(poll, desk, doors)?;
+    let parker = Parker::new(doors, Arc::clone(&shared), Arc::clone(&crew))?;
     let thread = std::thread::Builder::new().name("cherrystone-park".into()).spawn(move || parker.run())?;
     Ok(Running::new(shared, crew, vec![thread]))
 }

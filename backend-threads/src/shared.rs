@@ -109,13 +109,13 @@ const STOPPING: u8 = 2;
 const CUTTING: u8 = 3;
 
 /// How long a connection whose stage failed may go on listening, so that no reset destroys what it was told.
-pub const FAILED_LINGER: Duration = Duration::from_secs(2);
+pub(crate) const FAILED_LINGER: Duration = Duration::from_secs(2);
 
 /// How long after its connecting, or after its last answer, a client of a stopping server may still ask.
 pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(200);
 
 /// How long a connection that is closed by a stopping server may go on listening.
-pub const LAST_LINGER: Duration = Duration::from_millis(300);
+pub(crate) const LAST_LINGER: Duration = Duration::from_millis(300);
 
 impl Shared {
     /// A server that has just begun to serve.

@@ -16,11 +16,11 @@ use std::time::Duration;
 use cherrystone_core::Instant;
 
 /// How far a deadline may be overstepped, so that many expire in one wake-up.
-pub const GRAIN: Duration = Duration::from_millis(32);
+pub(crate) const GRAIN: Duration = Duration::from_millis(32);
 
 /// Tokens by when to look at them.
 #[derive(Debug, Default)]
-pub struct Timers {
+pub(crate) struct Timers {
     buckets: BTreeMap<u64, Vec<usize>>,
     /// Emptied buckets, for their storage.
     spare: Vec<Vec<usize>>,
@@ -28,14 +28,14 @@ pub struct Timers {
 
 /// What a connection remembers of its entry: the bucket, `u64::MAX` for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Armed(u64);
+pub(crate) struct Armed(u64);
 
 impl Armed {
     /// No entry.
-    pub const NOT: Self = Self(u64::MAX);
+    pub(crate) const NOT: Self = Self(u64::MAX);
 
     /// Whether `fired` is the entry that is remembered here; then it is forgotten.
-    pub fn fires(&mut self, fired: Self) -> bool {
+    pub(crate) fn fires(&mut self, fired: Self) -> bool {
         let is_ours = *self == fired;
         if is_ours {
             *self = Self::NOT;
@@ -47,7 +47,7 @@ impl Armed {
 impl Timers {
     /// Sees to it that `token` fires at `at` or soon after; `None` is never. An entry for an earlier time stays.
     #[inline]
-    pub fn set(&mut self, token: usize, at: Option<Instant>, armed: &mut Armed) {
+    pub(crate) fn set(&mut self, token: usize, at: Option<Instant>, armed: &mut Armed) {
         let Some(at) = at else { return };
         let bucket = bucket(at).saturating_add(1);
         if bucket < armed.0 {
@@ -62,13 +62,13 @@ impl Timers {
     }
 
     /// When the next entry fires.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.buckets.first_key_value().map(|(bucket, _)| starts(*bucket))
     }
 
     /// Takes out the tokens whose time has come, each with its entry. Only the connection that remembers this very entry has
     /// been called, and has none any more; another one that has got the same token since then has not.
-    pub fn expired(&mut self, now: Instant, out: &mut Vec<(usize, Armed)>) {
+    pub(crate) fn expired(&mut self, now: Instant, out: &mut Vec<(usize, Armed)>) {
         while let Some(first) = self.buckets.first_entry() {
             let armed = Armed(*first.key());
             if starts(armed.0) > now {

@@ -3,7 +3,7 @@
 //! `cargo bench -p cherrystone-core` counts them with callgrind and compares them with `baseline.toml`: it fails if a case has grown, if one
 //! allocates, or if a budget is exceeded. Without valgrind it says so and judges the allocations alone, unless the environment has
 //! `CHERRYSTONE_VALGRIND=required`. Whoever has a reason to make a case dearer says it, with
-//! `cargo bench -p cherrystone-core -- --renew REASON`, and commits the new baseline.
+//! `cargo bench -p cherrystone-core -- --renew REASON`, and commits the new baseline. `--profile CASE` shows which functions spend them.
 
 mod baseline;
 mod cases;
@@ -49,7 +49,8 @@ fn main() -> ExitCode {
             Ok(true)
         }
         [renew, reason] if renew == "--renew" && !reason.trim().is_empty() => self::renew(reason),
-        _ => Err(io::Error::other("usage: cargo bench -p cherrystone-core [-- --renew REASON]")),
+        [profile, case] if profile == "--profile" => self::profile(case),
+        _ => Err(io::Error::other("usage: cargo bench -p cherrystone-core [-- --renew REASON | --profile CASE]")),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -69,6 +70,23 @@ fn renew(reason: &str) -> io::Result<bool> {
         return Err(io::Error::other("valgrind is missing: there is nothing to write down"));
     }
     Baseline::of(&costs, reason).store()?;
+    Ok(true)
+}
+
+/// Shows where a request of one case spends its instructions.
+fn profile(name: &str) -> io::Result<bool> {
+    let cases = cases::all();
+    let Some(at) = cases.iter().position(|case| case.name == name) else {
+        let names: Vec<_> = cases.iter().map(|case| case.name).collect();
+        return Err(io::Error::other(format!("there is no case {name}, but {}", names.join(", "))));
+    };
+    let Some(functions) = count::profile(at, &cases[at])? else {
+        return Err(io::Error::other("valgrind is missing: nothing can be counted"));
+    };
+    println!("| instructions | function, with what was inlined into it |\n| ---: | --- |");
+    for (function, spent) in functions.iter().filter(|(_, spent)| *spent >= 1.0) {
+        println!("| {spent:.0} | `{function}` |");
+    }
     Ok(true)
 }
 

@@ -176,38 +176,40 @@ pub(crate) fn percents_are_pairs(bytes: &[u8]) -> bool {
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2; RFC 3986, 3.2.2): a name, an IPv4 address or a bracketed IPv6 one.
 #[inline]
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
-    // Nearly all of them are a name alone.
-    let plain = common(bytes) & (HOST | UNESCAPED) == HOST | UNESCAPED;
-    !bytes.is_empty() && (plain || is_any_authority(bytes))
+    if let [.., b'0'..=b'9' | b':'] = bytes { is_host_and_port(bytes) } else { is_host(bytes) }
 }
 
-fn is_any_authority(bytes: &[u8]) -> bool {
-    match bytes {
-        [b'[', rest @ ..] => memchr::memchr(b']', rest).is_some_and(|end| {
-            is_ip_literal(&rest[..end]) && matches!(&rest[end + 1..], [] | [b':', ..]) && is_port_part(&rest[end + 1..])
-        }),
-        _ => {
-            // A port is looked for from the end, where its few digits are.
-            let digits = bytes.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
-            let (host, port) = match &bytes[..bytes.len() - digits] {
-                [host @ .., b':'] => (host, &bytes[host.len()..]),
-                _ => (bytes, &[][..]),
-            };
-            let classes = common(host);
-            !host.is_empty()
-                && classes & HOST != 0
-                && (classes & UNESCAPED != 0 || percents_are_pairs(host))
-                && is_port_part(port)
-        }
+#[cold]
+fn is_host_and_port(bytes: &[u8]) -> bool {
+    // The port is looked for from the end, where its few digits are.
+    match bytes.iter().rposition(|octet| !octet.is_ascii_digit()) {
+        Some(at) if bytes[at] == b':' => is_host(&bytes[..at]) && is_port(&bytes[at + 1..]),
+        _ => is_host(bytes),
     }
 }
 
-/// Nothing, or a colon and up to five digits that make a port.
-fn is_port_part(bytes: &[u8]) -> bool {
-    match bytes {
-        [] | [b':'] => true,
-        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 65_535),
-        _ => false,
+#[inline]
+fn is_host(bytes: &[u8]) -> bool {
+    // Nearly all hosts are a plain name.
+    let is_plain = common(bytes) & (HOST | UNESCAPED) == HOST | UNESCAPED;
+    !bytes.is_empty() && (is_plain || is_odd_host(bytes))
+}
+
+/// Whether these digits, which may be none, are at most those of the last port.
+#[inline]
+fn is_port(digits: &[u8]) -> bool {
+    match digits.len() {
+        0..5 => true,
+        5 => digits <= b"65535",
+        _ => decimal(digits).is_some_and(|port| port <= 65_535),
+    }
+}
+
+#[cold]
+fn is_odd_host(host: &[u8]) -> bool {
+    match host {
+        [b'[', literal @ .., b']'] => is_ip_literal(literal),
+        _ => common(host) & HOST != 0 && percents_are_pairs(host),
     }
 }
 
@@ -295,18 +297,30 @@ mod tests {
         for good in ["a", "a.b.", "a:80", "a:", "127.0.0.1:1", "[::1]", "[::1]:65535", "[v1.x:y]", "a_b", "%41"] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
+        for good in ["a1", "a:65535", "a:00080", "1", "a%41:8080", "[::1]:", "a:000000000000000000000"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
         for bad in [
             "",
+            ":",
             ":80",
             "a b",
             "a/b",
             "u@a",
             "a:b",
             "a:1:2",
+            "a::1",
+            "a:-1",
+            "a:1a",
             "[::1",
             "::1",
             "[::1]x",
+            "[::1]1",
+            "[::1]:65536",
             "a:65536",
+            "a:99999",
+            "a:065536",
+            "%4:80",
             "%4",
             "a,b",
             "[]",

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::replace::{Predecessor, Role};
 use super::signals::{self, Duties};
-use super::{AccessLog, Backend, Serve, Settings, log};
+use super::{AccessLog, Backend, Serve, Settings, log, manager};
 use crate::access_log;
 use crate::metrics::Metrics;
 use crate::sockets::{Listener, Options, UnixMode};
@@ -52,7 +52,7 @@ impl Serve {
 }
 
 fn run(
-    server: Server,
+    mut server: Server,
     backend: Backend,
     settings: &Settings,
     bind: &[String],
@@ -62,12 +62,9 @@ fn run(
     options.backlog = settings.backlog;
     options.reuse_port = settings.reuse_port;
     options.unix_mode = settings.unix_mode.map(UnixMode::from_bits).transpose()?;
-    let mut server = server.backend(backend).settings(settings.runtime()).socket_options(options.clone());
+    server = server.backend(backend).settings(settings.runtime()).socket_options(options.clone());
     #[cfg(feature = "tls")]
-    let tls = match &settings.tls {
-        Some(settings) => Some(secured(settings)?),
-        None => None,
-    };
+    let tls = settings.tls.as_ref().map(secured).transpose()?;
     #[cfg(feature = "tls")]
     if let Some(tls) = &tls {
         server = server.tls(tls.clone());
@@ -84,37 +81,26 @@ fn run(
     }
     let mut predecessor =
         Predecessor::find().map_err(|error| format!("cannot replace the running process: {error}"))?;
-    let passed = match &mut predecessor {
-        Some(predecessor) => Some(predecessor.take(Role::Server)),
+    let mut take = |role| predecessor.as_mut().map(|predecessor| predecessor.take(role));
+    let passed = match take(Role::Server) {
         None => settings.activation.listeners(&options)?,
+        taken => taken,
     };
     server = match passed {
         Some(listeners) => listeners.into_iter().fold(server, Server::listener),
         None => bind.iter().try_fold(server, Server::bind)?,
     };
-    let mut metrics = match &settings.metrics {
+    let metrics = match &settings.metrics {
         None => None,
-        Some(address) => {
-            let taken = predecessor.as_mut().map(|predecessor| predecessor.take(Role::Metrics)).unwrap_or_default();
-            Some(metrics_server(server.handle(), address, taken)?)
-        }
+        Some(address) => Some(metrics_server(server.handle(), address, take(Role::Metrics).unwrap_or_default())?),
     };
-    let shared = |server: &Server, role| -> io::Result<Vec<(Role, Listener)>> {
-        server.listeners().map(|listener| Ok((role, listener.try_clone()?))).collect()
-    };
+    let lines = greeting(&server, metrics.as_ref());
     let mut listeners = shared(&server, Role::Server)?;
-    let mut lines = Vec::new();
-    for address in server.addresses() {
-        lines.push(format!("listening on {}", url(&address.to_string(), server.is_secured())));
-    }
     if let Some(metrics) = &metrics {
         listeners.extend(shared(metrics, Role::Metrics)?);
-        for address in metrics.addresses() {
-            lines.push(format!("metrics on {}", url(&address.to_string(), false)));
-        }
     }
     let handle = server.handle();
-    let metrics = metrics.take().map(Server::start).transpose()?;
+    let metrics = metrics.map(Server::start).transpose()?;
     // A signal that comes from now on is not lost.
     signals::listen(Duties {
         handle: handle.clone(),
@@ -128,21 +114,33 @@ fn run(
     })?;
     let running = server.start()?;
     let mut out = io::stdout().lock();
-    for line in &lines {
-        writeln!(out, "{line}")?;
-    }
+    out.write_all(lines.as_bytes())?;
     out.flush()?;
     drop(out);
     if let Some(predecessor) = predecessor {
         predecessor.relieve(&listeners)?;
     }
     drop(listeners);
-    signals::tell(&[sd_notify::NotifyState::Ready]);
+    manager::tell(&[sd_notify::NotifyState::Ready]);
     handle.wait_until_stopped(&running);
     if let Some(metrics) = metrics {
         metrics.stop(Duration::from_millis(500));
     }
     Ok(())
+}
+
+/// A line for each address, for whoever waits for the server to listen.
+fn greeting(server: &Server, metrics: Option<&Server>) -> String {
+    let own = server.addresses().map(|address| ("listening on", address, server.is_secured()));
+    let metrics = metrics.into_iter().flat_map(Server::addresses).map(|address| ("metrics on", address, false));
+    own.chain(metrics)
+        .map(|(what, address, secured)| format!("{what} {}\n", url(&address.to_string(), secured)))
+        .collect()
+}
+
+/// The listeners of a server once more, for a successor.
+fn shared(server: &Server, role: Role) -> io::Result<Vec<(Role, Listener)>> {
+    server.listeners().map(|listener| Ok((role, listener.try_clone()?))).collect()
 }
 
 /// A small server of metrics, at the address or with the listeners of a process that is replaced.

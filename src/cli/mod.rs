@@ -33,6 +33,7 @@ mod flags;
 mod inspect;
 mod launch;
 mod log;
+mod manager;
 mod replace;
 mod settings;
 mod signals;
@@ -218,7 +219,8 @@ impl CommandLine {
     fn with_config<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let given: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         if given.iter().any(|argument| argument == "--help-all") {
-            let everything = Self::command().mut_args(|argument| argument.hide_short_help(false)).after_help(MORE);
+            let everything = Self::command().mut_args(|argument| argument.hide_short_help(false));
+            let everything = everything.after_help(format!("{EXAMPLES}{MORE}"));
             // What help there is comes as an error, like any reason not to go on.
             everything.try_get_matches_from(["cherrystone", "--help"])?;
         }
@@ -282,11 +284,8 @@ Examples:
   cherrystone ./public --listing --bind 0.0.0.0:80 --access-log -
   cherrystone ./public --bind unix:/run/site.sock --unix-mode 660 --backend mio";
 
-const MORE: &str = "\
-Examples:
-  cherrystone --hello
-  cherrystone ./public --listing --bind 0.0.0.0:80 --access-log -
-  cherrystone ./public --bind unix:/run/site.sock --unix-mode 660 --backend mio
+/// What follows them where all is shown.
+const MORE: &str = "
   cherrystone ./public --bind [::]:443 --tls-cert site.pem --tls-key site.key
   cherrystone ./public --proxy-protocol 10.0.0.0/8 --metrics 127.0.0.1:9070
   cherrystone ./public --print-config > site.conf; cherrystone --config site.conf

@@ -7,7 +7,7 @@
 //! | SIGUSR2 | a new process takes this one's place ([`replace`]) |
 //! | SIGXFSZ | nothing: the write to a file that may not grow fails, and says so |
 //!
-//! A service manager that wants to know (`NOTIFY_SOCKET`, sd_notify(3)) is told of readiness, reloads, stops, and a new main process.
+//! A [`manager`] of services that wants to know is told of readiness, reloads, stops, and a new main process.
 //!
 //! Invariants:
 //! 1. One thread hears signals, and goes on hearing them: what takes time is done beside it.
@@ -25,6 +25,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
+use super::manager::{self, tell};
 use super::replace::{self, Role};
 use crate::access_log::AccessLog;
 use crate::sockets::Listener;
@@ -64,7 +65,7 @@ pub(super) fn listen(duties: Duties) -> io::Result<()> {
     #[cfg(not(feature = "tls"))]
     let has_files = duties.log.is_some();
     // Without anything to read it is what a terminal says at its end; a service manager asks for a reload, whether there is something or not.
-    if has_files || std::env::var_os("NOTIFY_SOCKET").is_some() {
+    if has_files || manager::listens() {
         signals.add_signal(SIGHUP)?;
     }
     let duties = Arc::new(duties);
@@ -93,13 +94,6 @@ pub(super) fn listen(duties: Duties) -> io::Result<()> {
         }
     })?;
     Ok(())
-}
-
-/// Tells the service manager, if there is one.
-pub(super) fn tell(what: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(what) {
-        tracing::warn!(%error, "the service manager cannot be told");
-    }
 }
 
 impl Duties {

@@ -12,8 +12,8 @@ use super::{Identity, InForce, Pem, PlainHttp, Shared, Tls, TlsError, certificat
 
 /// Sessions that are remembered for clients that resume without a ticket.
 const SESSIONS: usize = 4096;
-/// The protocol that is spoken inside.
-const ALPN: &[u8] = b"http/1.1";
+/// The protocols that are spoken inside. A client of the older one alone names it, and would be refused with the other one alone (RFC 7301, 3.2).
+const ALPN: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// TLS that is being put together. What it is made of is read by [`build`](Self::build), and again at each
 /// [`reload`](Tls::reload).
@@ -122,7 +122,7 @@ impl TlsBuilder {
             .map_err(|error| TlsError::Setup(error.to_string()))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&chooser) as _);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
         // Both are made anew at each reload: a session from before may rest on an authority that is no longer trusted.
         config.ticketer = ring::Ticketer::new().map_err(|error| TlsError::Setup(error.to_string()))?;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);

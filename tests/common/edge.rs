@@ -17,6 +17,8 @@ pub enum Edge {
 pub struct Proxy {
     child: Child,
     pub address: SocketAddr,
+    /// In DER, for `site.example` and this machine.
+    pub certificate: Vec<u8>,
     _directory: tempfile::TempDir,
 }
 
@@ -49,7 +51,8 @@ impl Edge {
         }
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let names = ["site.example", "localhost", "127.0.0.1"].map(str::to_owned);
+        let own = rcgen::generate_simple_self_signed(names).unwrap();
         let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
         fs::write(at.join("site.pem"), format!("{certificate}{key}")).unwrap();
         fs::write(at.join("site.key"), key).unwrap();
@@ -95,7 +98,8 @@ impl Edge {
                 Command::new(program).args(["-q", "-db", "-f"]).arg(file).stderr(Stdio::null()).spawn()
             }
         };
-        let mut proxy = Proxy { child: child.unwrap(), address, _directory: directory };
+        let certificate = own.cert.der().to_vec();
+        let mut proxy = Proxy { child: child.unwrap(), address, certificate, _directory: directory };
         let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(address).is_err() {
             assert!(proxy.child.try_wait().unwrap().is_none() && Instant::now() < until, "{program} does not start");

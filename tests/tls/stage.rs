@@ -110,6 +110,15 @@ fn facts_of_the_session() {
 }
 
 #[test]
+fn a_client_of_the_older_version_is_welcome() {
+    let (authority, tls) = parts();
+    let mut config = authority.client();
+    config.alpn_protocols = vec![b"http/1.0".to_vec()];
+    let (_, server) = secured(&tls, &mut client(config, "localhost"), b"GET / HTTP/1.0\r\n\r\n", ALL);
+    assert_eq!(server.link.facts().and_then(|facts| facts.alpn.as_deref()), Some("http/1.0"));
+}
+
+#[test]
 fn other_application_protocols_are_refused() {
     let (authority, tls) = parts();
     let mut config = authority.client();

@@ -158,14 +158,6 @@ impl Stream {
         self.until(Interest::Writable, deadline, || self.try_send(data))
     }
 
-    /// [`Self::try_send_vectored`] that waits for space; it may still send only a part.
-    ///
-    /// # Errors
-    /// As for [`Self::send`].
-    pub fn send_vectored(&self, pieces: &[IoSlice<'_>], deadline: Instant) -> io::Result<usize> {
-        self.until(Interest::Writable, deadline, || self.try_send_vectored(pieces))
-    }
-
     /// Tells the peer that nothing more will come, and goes on receiving. A peer that is gone already is no error.
     ///
     /// # Errors

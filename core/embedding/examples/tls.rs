@@ -53,7 +53,7 @@ pub(crate) fn tls() -> Result<Arc<ServerConfig>, Box<dyn Error>> {
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let mut config =
         ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -7,8 +7,9 @@
 //! 1. A slow handler is never the client's fault: nothing is spent while nobody waits.
 //! 2. Time that runs backwards stands still; no sum overflows.
 
+use super::{Cause, Connection};
 use crate::clock::nanos;
-use crate::{Instant, Pace};
+use crate::{Env, Instant, Pace};
 
 /// What a peer may still spend on waiting, and since when it does.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +64,35 @@ impl Allowance {
         self.since = Instant::NEVER;
     }
 
+    /// A wait that began at `seen` or later begins at `now`.
+    pub(crate) fn excuse(&mut self, seen: Instant, now: Instant) {
+        if self.is_waiting() && self.since >= seen {
+            self.since = now;
+        }
+    }
+
     /// When the wait under way has spent everything; [`Instant::NEVER`] if there is none.
     pub(crate) fn ends(&self) -> Instant {
         Instant::from_nanos(self.since.as_nanos().saturating_add(self.left))
+    }
+}
+
+impl Connection {
+    /// Lets waits that began at `seen` or later begin now: for a driver that was held up after it had looked at the clock, by a handler
+    /// perhaps, so that waits have begun which nobody had the chance to end. Earlier ones go on.
+    pub fn excuse(&mut self, seen: Instant, env: &Env<'_>) {
+        self.body_pace.excuse(seen, env.now);
+        self.send_pace.excuse(seen, env.now);
+        let times = &env.config.timeouts;
+        let patience = match self.reading_deadline().cause {
+            Cause::Head => times.head,
+            Cause::Idle => times.idle,
+            Cause::Linger => times.linger,
+            Cause::Body | Cause::Send => return,
+        };
+        if self.until >= seen + patience {
+            self.until = env.now + patience;
+        }
     }
 }
 
@@ -74,6 +101,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
+    use crate::{Config, Event, RecvBuf, SendBuf, Size, Status, Timeouts};
 
     const PACE: Pace = Pace { grace: Duration::from_secs(10), rate: 100 };
 
@@ -125,5 +153,50 @@ mod tests {
         allowance.earn(usize::MAX, second(1), endless);
         allowance.wait(second(2));
         assert_eq!(allowance.ends(), Instant::NEVER);
+    }
+
+    /// Each wait, as a client comes to it, before the driver was held up for 3 s and meanwhile.
+    #[test]
+    fn a_driver_that_was_held_up_excuses_what_began_meanwhile() {
+        let ten = Duration::from_secs(10);
+        let pace = Pace { grace: ten, rate: 0 };
+        let timeouts = Timeouts { idle: ten, head: ten, body: pace, send: pace, linger: ten };
+        let config = Config { timeouts, ..Config::default() };
+        let at = |secs: u64| Env { config: &config, now: second(secs), date: None };
+        let cases = [
+            ("", Cause::Head, 10),
+            ("GET", Cause::Head, 10),
+            ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", Cause::Idle, 10),
+            ("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", Cause::Linger, 5),
+            ("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n", Cause::Body, 10),
+        ];
+        for (octets, cause, patience) in cases {
+            for began in [0, 1] {
+                let (mut rx, mut tx) = (RecvBuf::default(), SendBuf::default());
+                let mut conn = Connection::new(&at(began));
+                rx.push(octets.as_bytes());
+                loop {
+                    match conn.poll(&at(began), &mut rx).unwrap() {
+                        Event::NeedInput => break,
+                        Event::End(_) => {
+                            conn.respond(&at(began), Status::NO_CONTENT, &[], Size::Empty, &mut tx).unwrap();
+                        }
+                        _ => {}
+                    }
+                }
+                assert_eq!(conn.deadline().map(|deadline| deadline.cause), Some(cause));
+                // Once: a driver that is always busy does not stop the time.
+                for (seen, now) in [(1, 4), (5, 6)] {
+                    conn.excuse(second(seen), &at(now));
+                    let waited = if began == 0 { now } else { now - 4 };
+                    let left = Duration::from_secs(u64::saturating_sub(patience, waited));
+                    assert_eq!(conn.patience(second(now)), Some(left), "{octets:?} since {began}, at {now}");
+                }
+            }
+        }
+        let mut conn = Connection::new(&at(1));
+        let _ = conn.sent(&at(1), 0, 7);
+        conn.excuse(second(1), &at(4));
+        assert_eq!(conn.send_pace.ends(), second(14));
     }
 }

@@ -188,6 +188,10 @@ impl Connection {
         tx.put(content);
         self.content += content.len() as u64;
         self.reply = Reply::Done;
+        if matches!(self.receive, Receive::Length(0)) {
+            // Nearly all requests end so: nothing is left to be drained.
+            self.receive = Receive::Complete;
+        }
         Ok(())
     }
 

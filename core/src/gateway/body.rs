@@ -89,6 +89,11 @@ impl Intake {
         self.state == State::Ended
     }
 
+    /// Notes what the client did wrong: nothing more is to be read.
+    pub(crate) fn violate(&mut self, violation: Violation) {
+        self.state = State::Violated(violation);
+    }
+
     pub(crate) fn trailers(&self) -> Fields<'_> {
         self.trailers.head().fields()
     }
@@ -156,7 +161,7 @@ impl<'b> Body<'b> {
                     Err(_) => self.intake.give_up(),
                 },
                 Ok(_) => self.intake.give_up(),
-                Err(violation) => self.intake.state = State::Violated(violation),
+                Err(violation) => self.intake.violate(violation),
             }
         }
     }

@@ -6,6 +6,7 @@
 //! Invariants:
 //! 1. Content is read from the connection only when a turn asks for it: what the application does not take, the client keeps.
 //! 2. A dialogue whose client has gone, or whose server stops, is dropped.
+//! 3. Content that breaks off is an error however often it is asked for, never an end.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -88,7 +89,8 @@ impl<'t> Talk<'t> {
     /// The next piece of content. Asking for it sends 100 (Continue) to a client that waits for that.
     ///
     /// # Errors
-    /// [`Failure::Violation`] if the client broke a rule, which is best handed on; otherwise the client is lost.
+    /// [`Failure::Violation`] if the client broke a rule, each time that it is asked for; it is best handed on. Otherwise the client is
+    /// lost.
     pub fn read(&mut self) -> Result<Piece<'_>, Failure> {
         loop {
             let collected = self.intake.take();
@@ -98,11 +100,14 @@ impl<'t> Talk<'t> {
             if self.intake.has_ended() {
                 return Ok(Piece::End(self.intake.trailers()));
             }
+            if let Some(violation) = self.intake.violation() {
+                return Err(violation.into());
+            }
             let Link { conn, rx, tx, .. } = &mut *self.link;
             if conn.is_answered() {
                 return Err(dropped().into());
             }
-            match conn.poll(self.env, rx)? {
+            match conn.poll(self.env, rx).inspect_err(|violation| self.intake.violate(*violation))? {
                 Event::Data(octets) => return Ok(Piece::Data(octets.to_vec())),
                 Event::End(trailers) => self.intake.end(trailers),
                 Event::NeedContinue => {
@@ -280,6 +285,25 @@ mod tests {
         assert_eq!(ongoing.advance(&mut link, &env, 1 << 16, Waker::noop()), Advance::Finished);
         let next = link.conn.poll(&env, &mut link.rx);
         assert!(matches!(&next, Ok(Event::Request(head)) if head.path() == "/next"), "{next:?}");
+    }
+
+    #[test]
+    fn content_that_broke_off_never_ends() {
+        let config = Config::default();
+        let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+        let forgive: Act = |talk| {
+            for _ in 0..3 {
+                assert!(matches!(talk.read(), Err(Failure::Violation(_))));
+            }
+            talk.respond(Status::OK, &[], Size::Empty)?;
+            Ok(Turn::End(Vec::new()))
+        };
+        let stream = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
+        let (mut link, mut ongoing) = begin(stream, &[forgive], &env);
+        assert_eq!(ongoing.violation(), None);
+        assert_eq!(ongoing.advance(&mut link, &env, 1 << 16, Waker::noop()), Advance::Finished);
+        assert!(ongoing.violation().is_some());
+        assert!(link.tx.unsent().starts_with(b"HTTP/1.1 200 "));
     }
 
     #[test]

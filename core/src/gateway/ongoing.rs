@@ -142,6 +142,15 @@ impl Ongoing {
         }
     }
 
+    /// What the client did wrong, if that ended the content of a dialogue. If [`try_advance`](Self::try_advance) did not say so, the
+    /// dialogue has answered it by itself.
+    pub fn violation(&self) -> Option<Violation> {
+        match &self.0 {
+            Kind::Dialogue(conversation) => conversation.intake.violation(),
+            _ => None,
+        }
+    }
+
     /// Whether it may wait for its waker, so that the backend has to have one.
     pub fn needs_waker(&self) -> bool {
         matches!(self.0, Kind::Source(_) | Kind::Deferred(_) | Kind::Dialogue(_) | Kind::Upgrade(_))

@@ -11,11 +11,23 @@ use crate::{Version, ViolationKind as Kind};
 /// The first letter of the field that matters whose name is this long.
 const INITIALS: [u8; 18] = [0, 0, 0, 0, b'h', 0, b'e', b'u', 0, 0, b'c', 0, 0, 0, b'c', 0, 0, b't'];
 
+/// What the Host lines say so far.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Host {
+    #[default]
+    Absent,
+    /// One, that names a host or nobody.
+    One,
+    /// One, that is malformed.
+    Malformed,
+    /// More than one.
+    Repeated,
+}
+
 /// What the fields that matter to the connection say.
 #[derive(Default)]
 pub(super) struct Seen {
-    hosts: u32,
-    host_is_bad: bool,
+    host: Host,
     length: Length,
     encoding: Encoding,
     close: bool,
@@ -51,8 +63,11 @@ impl Seen {
     }
 
     fn host(&mut self, value: &[u8]) {
-        self.hosts += 1;
-        self.host_is_bad |= !value.is_empty() && !is_authority(value);
+        self.host = match self.host {
+            Host::Absent if value.is_empty() || is_authority(value) => Host::One,
+            Host::Absent => Host::Malformed,
+            Host::One | Host::Malformed | Host::Repeated => Host::Repeated,
+        };
     }
 
     #[cold]
@@ -81,11 +96,12 @@ impl Seen {
     #[inline]
     pub(super) fn decide(&self, line: &Line) -> Result<Decisions, Kind> {
         let modern = line.version == Version::Http11;
-        match self.hosts {
-            0 if modern => return Err(Kind::HostMissing),
-            0 | 1 if !self.host_is_bad => {}
-            0 | 1 => return Err(Kind::Host),
-            _ => return Err(Kind::HostRepeated),
+        match self.host {
+            Host::One => {}
+            Host::Absent if !modern => {}
+            Host::Absent => return Err(Kind::HostMissing),
+            Host::Malformed => return Err(Kind::Host),
+            Host::Repeated => return Err(Kind::HostRepeated),
         }
         let framing = framing::decide(line.version, self.encoding, self.length)?;
         if modern && self.expects_other {

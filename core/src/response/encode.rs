@@ -146,15 +146,13 @@ impl<'t> Encoder<'t> {
             Some(Size::Unknown) if coda.chunked => self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Some(Size::Unknown) | None => {}
         }
-        let connection: &[u8] = match (coda.upgrade, coda.close, coda.keep_alive) {
-            (false, false, false) => b"",
-            (false, true, _) => b"Connection: close\r\n",
-            (false, false, true) => b"Connection: keep-alive\r\n",
-            (true, true, _) => b"Connection: upgrade, close\r\n",
-            (true, false, _) => b"Connection: upgrade\r\n",
-        };
-        self.out.extend_from_slice(connection);
-        self.out.extend_from_slice(b"\r\n");
+        match (coda.upgrade, coda.close, coda.keep_alive) {
+            (false, false, false) => self.out.extend_from_slice(b"\r\n"),
+            (false, true, _) => self.out.extend_from_slice(b"Connection: close\r\n\r\n"),
+            (false, false, true) => self.out.extend_from_slice(b"Connection: keep-alive\r\n\r\n"),
+            (true, true, _) => self.out.extend_from_slice(b"Connection: upgrade, close\r\n\r\n"),
+            (true, false, _) => self.out.extend_from_slice(b"Connection: upgrade\r\n\r\n"),
+        }
         self.complete = true;
     }
 
