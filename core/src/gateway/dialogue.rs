@@ -35,7 +35,7 @@ pub enum Turn {
     Later,
     /// The answer is complete; these trailer fields follow, where the framing has room for them.
     End(Vec<(String, Vec<u8>)>),
-    /// [`Talk::upgrade`] was called: another protocol goes on.
+    /// [`Talk::upgrade`] was called: another protocol goes on. Without that the request is given up.
     Upgrade(Box<dyn Upgrade>),
 }
 
