@@ -198,8 +198,7 @@ fn a_client_that_leaves_makes_a_cut() {
         let (running, address) = serve(server);
         let mut client = connect(address);
         client.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-        let mut some = [0; 1000];
-        std::io::Read::read_exact(&mut client, &mut some).unwrap();
+        std::io::Read::read_exact(&mut client, &mut [0; 1000]).unwrap();
         drop(client);
         let told = notes.wait(1);
         let [told] = &told[..] else { panic!("{how}: {told:?}") };
@@ -277,10 +276,8 @@ fn octets_and_timeouts_are_counted() {
 #[test]
 fn what_a_handler_forgives_is_a_violation() {
     for backend in BACKENDS {
-        let notes = Notes::default();
-        let words = Words(Notes::default());
-        let seen = words.0.clone();
-        let server = Server::new(application).backend(backend).observer(notes.clone()).observer(words);
+        let (notes, seen) = (Notes::default(), Notes::default());
+        let server = Server::new(application).backend(backend).observer(notes.clone()).observer(Words(seen.clone()));
         let (running, address) = serve(server);
         let mut client = connect(address);
         client.write_all(b"POST /forgiving HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n").unwrap();

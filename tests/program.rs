@@ -231,3 +231,24 @@ fn a_file_that_may_not_grow_costs_lines_only() {
         assert!(said.contains("the access log cannot be written"), "{backend}: {said}");
     }
 }
+
+/// A log that cannot be opened anew goes on in the file that it was, and the operator is told that, not that lines are lost.
+#[test]
+fn a_log_that_cannot_be_opened_anew_goes_on_as_before() {
+    for backend in BACKENDS {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, moved) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
+        let program = Program::start(&["--backend", backend, "--access-log", log.to_str().unwrap()]);
+        std::fs::rename(&log, &moved).unwrap();
+        std::fs::create_dir(&log).unwrap();
+        program.signal(Signal::HUP);
+        eventually("lines in the file of before", || {
+            get(&mut connect(program.address), "/again");
+            std::fs::read_to_string(&moved).unwrap().contains("GET /again ")
+        });
+        let (status, _, said) = program.end(&[Signal::TERM]);
+        assert!(status.success(), "{backend}: {status}: {said}");
+        assert!(said.contains("the access log cannot be opened anew"), "{backend}: {said}");
+        assert!(!said.contains("dropped") && !said.contains("written again"), "{backend}: {said}");
+    }
+}

@@ -21,8 +21,6 @@ const ROUNDS: usize = 256;
 const PIECE: usize = 16;
 /// Octets of input that it may use up in these.
 const INPUT: u64 = 1 << 20;
-/// Octets that an upgraded protocol may leave unread; with more nothing is read for it.
-const UNREAD: usize = 1 << 20;
 
 impl EventLoop {
     /// Moves a connection on as far as that is possible without waiting.
@@ -244,7 +242,7 @@ impl EventLoop {
                 return self.await_application(key, client);
             }
             Ok(Advance::Input) => {
-                if client.link.rx.unread().len() < UNREAD {
+                if client.has_room() {
                     return self.read(key, client);
                 }
                 self.write(client)?;

@@ -21,6 +21,9 @@ const READ: usize = 8 << 10;
 /// How much room there is once a read filled all of it.
 const READ_MORE: usize = 64 << 10;
 
+/// Octets that an upgraded protocol may leave unread.
+const UNREAD: usize = 1 << 20;
+
 /// One connection.
 #[derive(Debug)]
 pub struct Client {
@@ -149,6 +152,11 @@ impl Client {
             }
             Err(error) => nothing(error),
         }
+    }
+
+    /// Whether more may be read for another protocol: not if it leaves too much unread.
+    pub fn has_room(&self) -> bool {
+        self.link.rx.unread().len() < UNREAD
     }
 
     /// [`read`](Self::read) while content is collected, of which as much as possible, up to `most` octets, goes straight to the rest.

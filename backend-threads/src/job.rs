@@ -198,10 +198,11 @@ impl Job {
                 if link.resume().map_err(io::Error::other)? {
                     return Ok(None);
                 }
-                let stay = link.conn.is_idle() && desk.crew.has_room() && !desk.shared.is_leaving();
+                let is_idle = link.conn.is_idle();
                 let mut port = BlockingPort::new(link, stream, clock, &desk.shared);
                 port.drain()?;
-                if !stay {
+                // Asked only now: a slow client may have taken a while.
+                if !(is_idle && desk.crew.has_room() && !desk.shared.is_leaving()) {
                     return Ok(Some(Fate::Park));
                 }
                 if !std::mem::replace(patient, true) {

@@ -23,8 +23,6 @@ use crate::workers::Executor;
 
 /// Steps, and so reads, that a connection may take before others get their turn.
 const ROUNDS: usize = 32;
-/// Octets that an upgraded protocol may leave unread; with more nothing is read for it.
-const UNREAD: usize = 1 << 20;
 
 /// The thread that holds what waits.
 pub(crate) struct Parker(Reactor);
@@ -97,8 +95,8 @@ impl Parker {
             if client.link.resume().map_err(io::Error::other)? {
                 return Ok(Next::Worker);
             }
-            let has_room = !client.link.rx.is_closed() && client.link.rx.unread().len() < UNREAD;
-            if has_room && slot.readable && slot.read(client)? != Read::Nothing {
+            if client.has_room() && !client.link.rx.is_closed() && slot.readable && slot.read(client)? != Read::Nothing
+            {
                 return Ok(Next::Worker);
             }
             if client.is_overdue(&clock.env(&desk.shared.settings.config)) {

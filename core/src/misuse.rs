@@ -40,6 +40,13 @@ pub enum Misuse {
     /// The request has content that was not read to its end.
     #[error("the request content has not been read to its end")]
     Unread,
+    /// The answer began before any of the content was asked for from a client that waited to be told to send it, and so told it not to
+    /// (RFC 9110, 10.1.1).
+    #[error("the answer began before any content was asked for, which refused the content")]
+    ContentRefused,
+    /// The answer is complete, and what comes now is no content for the application, but perhaps the next request.
+    #[error("the answer is complete, and the rest of the content is dropped")]
+    ContentDropped,
     /// A status code outside 200 to 599, or outside 102 to 199 for an interim answer.
     #[error("the status code is out of range")]
     Status,

@@ -231,6 +231,38 @@ fn is_ip_literal(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// The classes once more, by what the grammars leave out of the visible octets (RFC 5234, B.1) instead of by what they list.
+    fn by_exclusion(b: u8) -> u8 {
+        let visible_but = |delimiters: &[u8]| b.is_ascii_graphic() && !delimiters.contains(&b);
+        let obs_text = b >= 0x80;
+        let classes = [
+            // RFC 9110, 5.6.2: no delimiters.
+            (TOKEN, visible_but(br#""(),/:;<=>?@[\]{}"#)),
+            (VALUE, b == b' ' || b == b'\t' || visible_but(b"") || obs_text),
+            (QUOTED, b == b' ' || b == b'\t' || visible_but(br#""\"#) || obs_text),
+            // RFC 3986: no `#`, which ends the query, and what RFC 2396, 2.4.3 called delims and unwise, less what browsers send.
+            (TARGET, visible_but(br##"#"<>\"##)),
+            // RFC 3986, 2.2: no gen-delims, no comma, and nothing that is in no URI.
+            (HOST, visible_but(br##":/?#[]@,"<>\^`{|}"##)),
+            (UNESCAPED, b != 0x25),
+            (UNASKED, b != 0x3f),
+        ];
+        classes.iter().filter(|(_, is_in)| *is_in).fold(0, |flags, (class, _)| flags | class)
+    }
+
+    #[test]
+    fn the_tables_say_what_the_grammars_say() {
+        // What the compiler made of the tables' definitions, and what they come to here.
+        for (classes, digits) in [(&CLASSES, &DIGITS), (&classes(), &digits())] {
+            for b in 0..=u8::MAX {
+                let at = usize::from(b);
+                assert_eq!(classes[at], by_exclusion(b), "the classes of {:?}", char::from(b));
+                let digit = char::from(b).to_digit(16).map_or(u8::MAX, |digit| digit as u8);
+                assert_eq!(digits[at], digit, "the digit {:?}", char::from(b));
+            }
+        }
+    }
+
     #[test]
     fn numbers_are_digits_only() {
         assert_eq!(decimal(b"010"), Some(10));

@@ -1,5 +1,6 @@
 //! What do a connection and a request cost in memory?
 
+use cherrystone_core::gateway::Intake;
 use cherrystone_core::{Config, Connection, Env, Event, Instant, Link, Pool, RecvBuf, SendBuf, Size, Status};
 use cherrystone_oracles::allocations::{self, Counting, Use};
 
@@ -94,4 +95,47 @@ fn an_idle_link_owns_no_heap() {
     // The storage is the pool's now, and the next link's in its turn.
     let mut second = Link::new(&env, None);
     assert_eq!(allocations::count(|| once(&mut second)).1, Use::default());
+}
+
+#[test]
+fn content_that_is_expected_is_collected_without_being_moved() {
+    let collect = |intake: &mut Intake| (0..64).for_each(|_| intake.collect(&[b'x'; 100]));
+    let (expected, heap) = allocations::count(|| {
+        let mut intake = Intake::default();
+        intake.expect(6_400, &mut Pool::default());
+        collect(&mut intake);
+        intake
+    });
+    let (grown, more) = allocations::count(|| {
+        let mut intake = Intake::default();
+        collect(&mut intake);
+        intake
+    });
+    assert_eq!((expected.len(), grown.len()), (6_400, 6_400));
+    assert!(heap.allocations == 1 && more.allocations > 1, "{heap:?}, {more:?}");
+}
+
+#[test]
+fn a_pool_keeps_few_buffers_and_none_that_is_large() {
+    let config = Config::default();
+    let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
+    let held_after = |links: usize, octets: usize| {
+        let mut pool = Pool::default();
+        let rest = |pool: &mut Pool| {
+            for _ in 0..links {
+                let mut link = Link::new(&env, None);
+                link.spare(octets);
+                link.tx.put(&vec![b'x'; octets]);
+                link.tx.advance(octets);
+                assert!(link.rest(pool));
+            }
+        };
+        let ((), heap) = allocations::count(|| rest(&mut pool));
+        drop(pool);
+        usize::try_from(heap.held).unwrap()
+    };
+    let (few, many) = (held_after(256, 4_096), held_after(600, 4_096));
+    assert!(few > 256 * 2 * 4_096 && many == few, "{few} octets of 256 links, {many} of 600");
+    assert!(held_after(10, 128 << 10) > 10 * 2 * (128 << 10), "buffers of that size are kept");
+    assert!(held_after(10, 129 << 10) < 1 << 10, "larger ones are not");
 }

@@ -1,6 +1,8 @@
 //! Faults that were found once and must not come back, each as the short conversation that shows it.
 
-use cherrystone_core::{Config, Connection, Env, Event, Instant, Misuse, RecvBuf, SendBuf, Size, Status, Violation};
+use cherrystone_core::{
+    Cause, Config, Connection, Env, Event, Instant, Misuse, RecvBuf, SendBuf, Size, Status, Violation, ViolationKind,
+};
 
 /// A connection with its buffers and a clock that stands still.
 struct Talk {
@@ -199,7 +201,59 @@ fn a_silent_peer_is_listened_to_for_five_seconds_and_one_that_sends_on_for_thirt
     }
 }
 
-/// Files that campaigns have found; one that is named after its fault says in `fuzz/regressions/README.md` what it was.
+#[test]
+fn whoever_still_takes_the_answer_is_not_idle() {
+    let mut talk = Talk::new().hear("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    talk.poll();
+    talk.respond(Size::Empty);
+    let idle = talk.config.timeouts.idle.as_secs();
+    let at = |secs: u64| Instant::from_nanos(secs * 1_000_000_000);
+    let deadline = |talk: &Talk| talk.conn.deadline().map(|deadline| (deadline.cause, deadline.at));
+    assert_eq!((talk.poll().as_str(), deadline(&talk)), ("NeedInput", Some((Cause::Idle, at(idle)))));
+    let (config, mut sent) = (talk.config.clone(), 0);
+    // An octet now and then is too slow in the end, but not for the idle time.
+    for second in (0..=idle + 10).step_by(5) {
+        talk.now = at(second);
+        let env = Env { config: &config, now: talk.now, date: None };
+        talk.conn.sent(&env, 50_000, 1).unwrap();
+        sent += 1;
+        assert_eq!(talk.poll(), "NeedInput", "after {second} s");
+        assert_eq!(deadline(&talk).map(|(cause, _)| cause), Some(Cause::Send));
+    }
+    let env = Env { config: &config, now: talk.now, date: None };
+    talk.conn.sent(&env, 1, 0).unwrap();
+    assert_eq!(
+        (talk.poll().as_str(), deadline(&talk)),
+        ("NeedInput", Some((Cause::Idle, talk.now + config.timeouts.idle)))
+    );
+    talk.now = talk.now + config.timeouts.idle;
+    assert_eq!((talk.poll().as_str(), talk.conn.expired(), sent > 10), ("Shutdown", Some(Cause::Idle), true));
+}
+
+#[test]
+fn content_is_not_waited_for_while_the_client_takes_what_it_may_need_before() {
+    let mut talk = Talk::new().hear("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+    let at = |secs: u64| Instant::from_nanos(secs * 1_000_000_000);
+    let (config, grace) = (talk.config.clone(), talk.config.timeouts.body.grace.as_secs());
+    let deadline = |talk: &Talk| talk.conn.deadline().map(|deadline| (deadline.cause, deadline.at));
+    assert_eq!((talk.poll().as_str(), deadline(&talk)), ("NeedInput", Some((Cause::Body, at(grace)))));
+    for second in (1..=2 * grace).step_by(5) {
+        talk.now = at(second);
+        talk.conn.sent(&Env { config: &config, now: talk.now, date: None }, 50_000, 1).unwrap();
+        assert_eq!(talk.poll(), "NeedInput", "after {second} s");
+        assert_eq!(deadline(&talk).map(|(cause, _)| cause), Some(Cause::Send));
+    }
+    let sent = talk.now;
+    talk.conn.sent(&Env { config: &config, now: sent, date: None }, 1, 0).unwrap();
+    // The second that was waited at first is spent, and the wait goes on without a poll.
+    let ends = sent + core::time::Duration::from_secs(grace - 1);
+    assert_eq!(deadline(&talk), Some((Cause::Body, ends)));
+    assert_eq!((talk.poll().as_str(), deadline(&talk)), ("NeedInput", Some((Cause::Body, ends))));
+    talk.now = ends;
+    assert_eq!(talk.violation().kind, ViolationKind::BodyTimeout);
+}
+
+/// Files that campaigns have found; `fuzz/regressions/README.md` says what they were.
 #[test]
 fn files_that_campaigns_found_fail_no_more() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions");

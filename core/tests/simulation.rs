@@ -31,9 +31,12 @@ fn each_planted_fault_is_found_and_its_script_replays() {
         (Fault::AbruptClose, "is reset"),
         (Fault::UnwokenReturn, ""),
         (Fault::StaleReadiness, "late"),
+        (Fault::Unresumed, ""),
+        (Fault::Unannounced, "goodbye"),
+        (Fault::StaysOn, "asks nothing"),
     ];
     for (fault, sign) in faults {
-        let (seed, why, script) = (0..600)
+        let (seed, why, script) = (0..2_000)
             .find_map(|seed| find(seed, fault).err().map(|(why, script)| (seed, why, script)))
             .unwrap_or_else(|| panic!("{fault:?} is not found"));
         println!("{fault:?}: seed {seed}: {why}\n{script}\n");
@@ -41,6 +44,8 @@ fn each_planted_fault_is_found_and_its_script_replays() {
         let replayed: Script = script.to_string().parse().unwrap();
         assert_eq!(play(&replayed, fault), Err(why), "{fault:?}");
         assert!(play(&replayed, Fault::None).is_ok(), "{fault:?}: the script is at fault, not the driver");
-        assert!(script.visitors.len() <= 2, "{fault:?} is not shrunk:\n{script}");
+        // Who waits for a worker that stays on needs others that hold the rest of them.
+        let most = if fault == Fault::StaysOn { 5 } else { 3 };
+        assert!(script.visitors.len() <= most, "{fault:?} is not shrunk:\n{script}");
     }
 }

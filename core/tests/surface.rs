@@ -5,8 +5,8 @@ use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use cherrystone_core::gateway::{
-    Advance, Answered, ChunkOut, Deferred, Done, Endpoint, Exchange, Failure, Gateway, Inline, Intake, Mode, Payload,
-    Peer, PeerAddress, Port, Progress, Source, answer,
+    Advance, Answered, ChunkOut, Credentials, Deferred, Done, Endpoint, Exchange, Failure, Gateway, Inline, Intake,
+    Mode, Payload, Peer, PeerAddress, Port, Progress, Source, answer,
 };
 use cherrystone_core::{
     Cause, Config, Date, Env, Event, Head, HeadBuf, Instant, Link, Pool, RecvBuf, SendBuf, Stage, StageError, Status,
@@ -142,6 +142,22 @@ fn content_is_read_by_lines_and_its_trailers_come_behind_it() {
 }
 
 #[test]
+fn content_is_read_behind_what_the_reader_has() {
+    let stream = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabcdef";
+    let (said, _) = said(stream, |_: Head<'_>, mut exchange: Exchange<'_>| {
+        let mut body = exchange.body();
+        let mut content = vec![0; 2];
+        body.read_exact(&mut content)?;
+        // What was taken from the connection and not read yet comes first.
+        assert_eq!(body.fill_buf()?, b"cdef");
+        body.consume(1);
+        assert_eq!(body.read_to_end(&mut content)?, 3);
+        exchange.respond(Status::OK, &[], content)
+    });
+    assert!(said.ends_with("\r\n\r\nabdef"), "{said}");
+}
+
+#[test]
 fn an_exchange_tells_who_asks_and_for_what() {
     let (said, memory) = said(GET, |head: Head<'_>, mut exchange: Exchange<'_>| -> Result<Done, Failure> {
         assert_eq!(head.authority(), Some("h.example:81"));
@@ -161,6 +177,40 @@ fn an_exchange_tells_who_asks_and_for_what() {
     let named = PeerAddress::Unix(Some("/run/x".into()));
     let network = PeerAddress::Ip("[::1]:80".parse().unwrap());
     assert_eq!((named.to_string(), network.to_string()), ("unix:/run/x".to_owned(), "[::1]:80".to_owned()));
+}
+
+#[test]
+fn a_proxy_speaks_for_a_client_and_a_gateway_may_know_better_still() {
+    let address = |text: &str| PeerAddress::Ip(text.parse().unwrap());
+    let mut peer = peer();
+    peer.credentials = Some(Credentials { pid: None, uid: 1, gid: 2 });
+    peer.spoken_for(address("192.0.2.1:7"), address("198.51.100.1:80"));
+    // What is known of the proxy's process says nothing about the client.
+    assert_eq!((&peer.address, peer.credentials), (&address("192.0.2.1:7"), None));
+    let via = peer.via.as_deref().unwrap();
+    assert_eq!((&via.proxy, &via.destination), (&PeerAddress::Unix(None), &address("198.51.100.1:80")));
+    let (said, _) = said(GET, move |_: Head<'_>, exchange: Exchange<'_>| {
+        let exchange = exchange.mounted(4).seen_as(&peer);
+        let who = exchange.peer().address.to_string();
+        exchange.respond(Status::OK, &[], who)
+    });
+    assert!(said.ends_with("\r\n\r\n192.0.2.1:7"), "{said}");
+}
+
+#[test]
+fn a_target_names_whom_the_request_is_for() {
+    for (target, host, authority) in [
+        ("http://a.example:81/p", "b.example", Some("a.example:81")),
+        ("/p", "b.example", Some("b.example")),
+        ("/p", "", None),
+    ] {
+        let stream = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let (said, _) = said(&stream, move |head: Head<'_>, exchange: Exchange<'_>| {
+            let same = (head.authority(), head.path()) == (authority, "/p");
+            exchange.respond(if same { Status::OK } else { Status::NOT_FOUND }, &[], ())
+        });
+        assert!(said.starts_with("HTTP/1.1 200 "), "{target}, {host}: {said}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use pyo3::{IntoPyObjectExt, intern};
 
 use crate::environ::Environs;
 use crate::exchange::{self, State};
-use crate::input::{Input, InputError};
+use crate::input::{Input, InputError, InputUnavailable};
 use crate::outcome;
 use crate::pin;
 use crate::spool::{Chunked, Content};
@@ -78,6 +78,12 @@ impl WsgiGateway {
     ) -> Result<(), Failure> {
         pin::hold(py);
         let number = talk.request_number();
+        if let Content::Broken(_, error) = &content
+            && talk::is_own(error)
+        {
+            // An application may take it for the client's fault, as errors of reading are; it is the operator's business.
+            self.tell(py, "note", error.to_string());
+        }
         let outcome = self.environ(py, head, talk, content).and_then(|environ| {
             let exchange = Bound::new(py, exchange::Exchange::new(number, head.method()))?;
             if head.version() == cherrystone::Version::Http11 {
@@ -94,7 +100,9 @@ impl WsgiGateway {
         match outcome {
             Ok(()) => Ok(()),
             Err(error) if state.is_lost => Err(Failure::application(error.to_string())),
-            Err(error) if error.is_instance_of::<InputError>(py) => Err(Failure::application(error.to_string())),
+            Err(error) if error.is_instance_of::<InputError>(py) && !error.is_instance_of::<InputUnavailable>(py) => {
+                Err(Failure::application(error.to_string()))
+            }
             Err(error) => {
                 let failure = Failure::application(error.to_string());
                 self.tell(py, "request_failed", error);

@@ -32,6 +32,13 @@ pyo3::create_exception!(
     InputError,
     "The content of the request, or something that was to be read, is larger than its limit."
 );
+pyo3::create_exception!(
+    cherrystone,
+    InputUnavailable,
+    InputError,
+    "The content of the request cannot be read, and the client did nothing wrong: the answer had refused it or was over, or the server \
+     could not keep it."
+);
 
 /// The content of a request, as a file to be read once.
 #[pyclass(frozen, module = "cherrystone")]
@@ -60,6 +67,8 @@ enum Source {
 #[derive(Clone, Debug)]
 struct Broken {
     violation: Option<Violation>,
+    /// No fault of the client's.
+    is_own: bool,
     text: String,
 }
 
@@ -248,7 +257,7 @@ fn end_of_line(octets: &[u8], most: usize) -> Option<usize> {
 impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
         let violation = error.get_ref().and_then(|inner| inner.downcast_ref::<Violation>()).copied();
-        Self { violation, text: error.to_string() }
+        Self { violation, is_own: talk::is_own(&error), text: error.to_string() }
     }
 }
 
@@ -256,6 +265,7 @@ impl Broken {
     fn into_error(self) -> PyErr {
         match self.violation.map(|violation| violation.kind) {
             Some(ViolationKind::BodyTooLarge) => MaxSizeExceeded::new_err(self.text),
+            _ if self.is_own => InputUnavailable::new_err(self.text),
             _ => InputError::new_err(self.text),
         }
     }

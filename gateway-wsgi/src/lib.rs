@@ -51,6 +51,7 @@ mod _cherrystone {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         module.add("InputError", py.get_type::<crate::input::InputError>())?;
+        module.add("InputUnavailable", py.get_type::<crate::input::InputUnavailable>())?;
         module.add("MaxSizeExceeded", py.get_type::<crate::input::MaxSizeExceeded>())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

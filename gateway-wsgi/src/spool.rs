@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, Write};
 
 use cherrystone::{Framing, Head};
 
-use crate::talk::{Conversation, Talk};
+use crate::talk::{self, Conversation, Talk};
 
 /// Octets of content that are held in memory.
 pub(crate) const SMALL: usize = 64 << 10;
@@ -111,17 +111,18 @@ fn read_up_to(talk: &mut Conversation<'_>, buf: &mut [u8]) -> (usize, io::Result
 }
 
 fn to_file(talk: &mut Conversation<'_>, first: &[u8]) -> io::Result<(File, u64)> {
-    let mut file = tempfile::tempfile()?;
+    let kept = |error: io::Error| talk::own(error.kind(), format!("the content cannot be kept in a file: {error}"));
+    let mut file = tempfile::tempfile().map_err(kept)?;
     let mut length = first.len() as u64;
-    file.write_all(first)?;
+    file.write_all(first).map_err(kept)?;
     let mut piece = vec![0; SMALL];
     loop {
         let n = talk.read(&mut piece)?;
         if n == 0 {
-            file.rewind()?;
+            file.rewind().map_err(kept)?;
             return Ok((file, length));
         }
-        file.write_all(&piece[..n])?;
+        file.write_all(&piece[..n]).map_err(kept)?;
         length += n as u64;
     }
 }

@@ -70,9 +70,31 @@ pub(crate) fn with<R: Send>(
     .ok_or_else(|| PyRuntimeError::new_err("this request is over, or it is handled by another thread"))
 }
 
+/// Why content cannot be read though the client did nothing wrong.
+#[derive(Debug)]
+struct Own(String);
+
+impl std::fmt::Display for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Own {}
+
+/// An error of reading content that is no fault of the client's.
+pub(crate) fn own(kind: io::ErrorKind, text: impl Into<String>) -> io::Error {
+    io::Error::new(kind, Own(text.into()))
+}
+
+/// Whether an error of reading content is the server's fault, or the application's.
+pub(crate) fn is_own(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Own>() || inner.is::<Misuse>())
+}
+
 /// Reads content of request `number`, for those who are detached already.
 pub(crate) fn read(number: u64, buf: &mut [u8]) -> io::Result<usize> {
-    let elsewhere = || io::Error::other("this request is over, or it is handled by another thread");
+    let elsewhere = || own(io::ErrorKind::Other, "this request is over, or it is handled by another thread");
     if !TALK.is_set() {
         return Err(elsewhere());
     }

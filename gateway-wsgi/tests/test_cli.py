@@ -170,6 +170,33 @@ def pids(program, count, within=10):
     return seen
 
 
+def test_no_socket_takes_the_number_of_a_closed_standard_stream(directory):
+    (directory / "streams.py").write_text(
+        "import os, stat, subprocess, sys\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    child = [sys.executable, '-c', 'import os; os.write(2, b\"hello\")']\n"
+        "    kinds = [stat.S_ISCHR(os.fstat(number).st_mode) for number in range(3)]\n"
+        "    return [repr((kinds, subprocess.run(child).returncode)).encode()]\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cherrystone", "streams:application", "--bind", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, cwd=directory, preexec_fn=lambda: os.closerange(0, 3))
+
+    def answer():
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read()
+        except OSError:
+            return None
+
+    try:
+        until(lambda: answer() == b"([True, True, True], 0)", within=15)
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+
+
 def test_workers_share_a_port_and_are_replaced(directory):
     program = Program(directory, "good", "--bind", "127.0.0.1:0", "--workers", "3")
     first = pids(program, 3)
@@ -207,6 +234,18 @@ def test_one_signal_lets_requests_end(directory, workers, number):
         assert receive_all(client).endswith(b"done")
     out, err = program.process.communicate(timeout=15)
     assert (program.process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_workers_that_are_not_ready(directory, number):
+    begun = directory / "begun"
+    (directory / "hangs.py").write_text(f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "cherrystone", "hangs:application", "--bind", "127.0.0.1:0", "--workers", "2"]
+    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(begun.exists, within=15)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=15)
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_workers_end_with_their_supervisor(directory):

@@ -4,7 +4,7 @@ import io
 import time
 
 import pytest
-from cherrystone import InputError, MaxSizeExceeded
+from cherrystone import InputError, InputUnavailable, MaxSizeExceeded
 from conftest import get, receive_all
 
 LINES = b"one\n\nthree, which is longer\r\nlast without end"
@@ -204,6 +204,52 @@ def test_continue_is_sent_when_the_application_reads(serve):
     with served.connect() as client:
         client.sendall(head % b"/refuse")
         assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
+
+
+def test_content_that_an_answer_refused_is_not_empty_content(serve):
+    raised = []
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"early"
+        for _ in range(2):
+            try:
+                environ["wsgi.input"].read()
+            except InputUnavailable as error:
+                raised.append(str(error))
+                if environ["PATH_INFO"] == "/raise":
+                    raise
+        yield b"late"
+
+    served = serve(app)
+    request = b"POST %s HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello"
+    raw = served.exchange(request % b"/")
+    assert raw.startswith(b"HTTP/1.1 200 ") and b"early" in raw and raw.endswith(b"late\r\n0\r\n\r\n")
+    assert len(raised) == 2 and all("refused" in text for text in raised)
+    assert served.logged == []
+    raw = served.exchange(request % b"/raise")
+    assert b"early" in raw and not raw.endswith(b"0\r\n\r\n")
+    assert served.log_has("InputUnavailable: the answer began")
+
+
+def test_content_that_cannot_be_kept_is_told(serve, monkeypatch, tmp_path):
+    def app(environ, start_response):
+        try:
+            content = environ["wsgi.input"].read()
+        except OSError:
+            # What frameworks make of it.
+            start_response("400 Bad Request", [])
+            return [b"gone"]
+        start_response("200 OK", [])
+        return [b"%d" % len(content)]
+
+    served = serve(app)
+    request = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"x" * 200_000, 50_000)
+    with monkeypatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path / "missing"))
+        assert served.exchange(request + get()).startswith(b"HTTP/1.1 400 ")
+        assert served.log_has("the content cannot be kept in a file")
+    assert served.exchange(request + get()).count(b"HTTP/1.1 200 ") == 2
 
 
 def test_content_that_is_not_read_does_not_harm_the_next_request(serve):

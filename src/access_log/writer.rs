@@ -181,7 +181,9 @@ impl Writer {
         let mut batch = Vec::new();
         while let Some((reopen, dropped)) = self.queue.take(&mut batch) {
             if reopen && let Err(error) = self.target.reopen() {
-                self.failed(&error);
+                report(format_args!(
+                    "the access log cannot be opened anew, so lines go on to the file that it was: {error}"
+                ));
             }
             match self.write(&batch) {
                 Ok(()) => self.succeeded(dropped),

@@ -29,6 +29,9 @@ pub enum BodyError {
     /// The client broke a rule, or is too slow.
     #[error(transparent)]
     Violation(Violation),
+    /// The answer began before any content was asked for, from a client that waited for 100 (Continue): that told it not to send any.
+    #[error("the answer began before any content was asked for, which refused the content")]
+    Refused,
     /// The connection is lost, or the answer was given up.
     #[error("the client has gone")]
     Gone,

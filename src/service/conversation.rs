@@ -54,11 +54,14 @@ impl Conversation {
             Ok(Piece::End(trailers)) => return Ok(Some(headers(trailers).filter(|trailers| !trailers.is_empty()))),
             Ok(Piece::Later) => self.is_waiting = true,
             Err(failure) => {
-                self.exchange.hear_end(Err(match &failure {
-                    Failure::Violation(violation) => BodyError::Violation(*violation),
-                    _ => BodyError::Gone,
-                }));
-                return Err(failure);
+                let (why, goes_on) = match &failure {
+                    Failure::Violation(violation) => (BodyError::Violation(*violation), false),
+                    // The service has answered too early for what it asks now; whether it can do without is its business.
+                    Failure::Misuse(_) => (BodyError::Refused, true),
+                    _ => (BodyError::Gone, false),
+                };
+                self.exchange.hear_end(Err(why));
+                return if goes_on { Ok(None) } else { Err(failure) };
             }
         }
         Ok(None)

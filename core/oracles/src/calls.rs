@@ -4,7 +4,7 @@
 //! [`Watched`] connection, which judges it; at the end all output is read back.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use cherrystone_core::{Instant, Interim, RecvBuf, Size, Status};
+use cherrystone_core::{Env, Instant, Interim, RecvBuf, Size, Status};
 
 use crate::rules;
 use crate::traffic::Traffic;
@@ -70,6 +70,8 @@ pub enum Call {
     Admit,
     EndUpgrade,
     Hasten,
+    /// The driver has looked away for so many milliseconds.
+    Excuse(u16),
     Sent(u16, u16),
     Flush,
     /// Time goes on, or back.
@@ -243,6 +245,11 @@ fn answer(call: &Call, watched: &mut Watched<'_>) {
         Call::LimitBody(octets) => watched.conn.limit_body(u64::from(*octets)),
         Call::EndUpgrade => watched.end_upgrade(),
         Call::Hasten => watched.conn.hasten(watched.now),
+        Call::Excuse(millis) => {
+            let env = Env { config: watched.config, now: watched.now, date: None };
+            let seen = watched.now.as_nanos().saturating_sub(u64::from(*millis) * 1_000_000);
+            watched.conn.excuse(Instant::from_nanos(seen), &env);
+        }
         Call::Sent(n, left) => drop(watched.sent((*n).into(), (*left).into())),
         Call::Flush => watched.flush(),
         Call::Time(time) => {

@@ -27,6 +27,7 @@ pub mod calls;
 pub mod chunked;
 pub mod exchange;
 pub mod hunt;
+pub mod records;
 pub mod replies;
 pub mod reply;
 pub mod rules;

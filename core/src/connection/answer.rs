@@ -2,7 +2,7 @@
 //!
 //! For logs and counters: nothing here decides anything.
 
-use super::{Cause, Closing, Connection, Reply};
+use super::{Cause, Closing, Connection, Reply, Waits};
 use crate::Status;
 
 /// The answer to a request, as far as it has come.
@@ -42,7 +42,10 @@ impl Connection {
 
     /// The wait whose end ends the connection. What came too late in the middle of a request is a [`Violation`](crate::Violation) and not here.
     pub fn expired(&self) -> Option<Cause> {
-        self.expired
+        match self.waits {
+            Waits::Expired(cause) => Some(cause),
+            Waits::Running | Waits::Held => None,
+        }
     }
 
     /// Whether the answer to the request under way is complete, so that the rest of its content is dropped.
@@ -52,7 +55,9 @@ impl Connection {
     }
 
     pub(super) fn expire(&mut self, cause: Cause) {
-        self.expired.get_or_insert(cause);
+        if self.expired().is_none() {
+            self.waits = Waits::Expired(cause);
+        }
     }
 
     /// Makes an answer due that nothing was said of.

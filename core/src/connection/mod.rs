@@ -52,8 +52,7 @@ pub struct Connection {
     request: Traits,
     /// Of the answer to the last request, from its head on.
     status: Option<Status>,
-    /// The wait that the connection ends for.
-    expired: Option<Cause>,
+    waits: Waits,
     /// Content octets of that answer so far.
     content: u64,
 }
@@ -109,6 +108,16 @@ enum Closing {
     Closed,
     /// Closed, and what was sent must not look complete.
     Cut,
+}
+
+/// How the waits for the client stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Running,
+    /// The one for content stands still, since the client still takes output.
+    Held,
+    /// The connection ends for this one.
+    Expired(Cause),
 }
 
 /// What came in, or why nothing can.
@@ -182,7 +191,7 @@ impl Connection {
             closing: Closing::Open,
             request: Traits::default(),
             status: None,
-            expired: None,
+            waits: Waits::Running,
             content: 0,
         }
     }
@@ -237,7 +246,9 @@ impl Connection {
             (Closing::Lingering, _) => (self.linger_ends(), Cause::Linger),
             (Closing::Open, Receive::Head(head)) if self.reply == Reply::Idle => {
                 let first = self.requests == 0 || head.has_begun();
-                (self.until, if first { Cause::Head } else { Cause::Idle })
+                // Whoever still takes the last answer is not idle.
+                let until = if first || !self.send_pace.is_waiting() { self.until } else { Instant::NEVER };
+                (until, if first { Cause::Head } else { Cause::Idle })
             }
             (Closing::Open, _) => (self.body_pace.ends(), Cause::Body),
             _ => (Instant::NEVER, Cause::Idle),

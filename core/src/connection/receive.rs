@@ -170,14 +170,15 @@ impl Connection {
 
     /// Nothing of a request has come, beyond an empty line at most.
     fn before_head(&mut self, lead: Lead, closed: bool, env: &Env<'_>) -> Result<Option<Taken>, Violation> {
-        if closed || (lead == Lead::Nothing && (self.request.retired || env.now >= self.until)) {
+        let is_over = || env.now >= self.until && (self.requests == 0 || !self.send_pace.is_waiting());
+        if closed || (lead == Lead::Nothing && (self.request.retired || is_over())) {
             if !closed && !self.request.retired {
                 self.expire(if self.requests == 0 { Cause::Head } else { Cause::Idle });
             }
             self.closing = Closing::Due;
             return Ok(None);
         }
-        self.within_head(false, env)
+        if lead == Lead::Nothing { Ok(Some(Taken::NeedInput)) } else { self.within_head(false, env) }
     }
 
     /// The head is incomplete.
@@ -309,7 +310,7 @@ impl Connection {
             }
         }
         self.seen = unread;
-        self.body_pace.wait(env.now);
+        self.await_content(env);
         Ok(Some(Taken::NeedInput))
     }
 
@@ -317,6 +318,7 @@ impl Connection {
     #[inline]
     fn content_came(&mut self, env: &Env<'_>, rx: &RecvBuf) {
         self.request.waits_for_continue = false;
+        self.release();
         let news = rx.unread().len().saturating_sub(self.seen as usize);
         self.body_pace.earn(news, env.now, env.config.timeouts.body);
         self.seen = 0;
@@ -324,6 +326,7 @@ impl Connection {
 
     /// Nobody waits for content now: what the wait under way took is spent, and it has no end any more.
     pub(crate) fn hold_content(&mut self, env: &Env<'_>) {
+        self.release();
         self.body_pace.earn(0, env.now, env.config.timeouts.body);
     }
 
@@ -366,6 +369,7 @@ impl Connection {
         self.request.keep = false;
         self.request.waits_for_continue = false;
         self.body_pace.stop();
+        self.release();
         if self.reply == Reply::Idle {
             self.owe();
         }

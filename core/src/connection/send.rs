@@ -4,7 +4,7 @@
 //! from the method, the version, the status and the [`Size`], never from a field that the application sets.
 
 use super::receive::Receive;
-use super::{Cause, Closing, Connection, Reply, Stalled};
+use super::{Cause, Closing, Connection, Reply, Stalled, Waits};
 use crate::response::encode::{self, Coda, Encoder};
 use crate::response::frame::Frame;
 use crate::{Env, Field, Interim, Misuse, SendBuf, Size, Status, StatusLine, Violation};
@@ -305,21 +305,62 @@ impl Connection {
     /// [`Stalled`] if the peer has been too slow.
     #[inline]
     pub fn sent(&mut self, env: &Env<'_>, n: usize, left: usize) -> Result<(), Stalled> {
+        let waited = self.send_pace.is_waiting();
         if n > 0 {
             self.send_pace.earn(n, env.now, env.config.timeouts.send);
         }
         if left == 0 {
-            if self.send_pace.is_waiting() {
-                self.send_pace.earn(0, env.now, env.config.timeouts.send);
+            if waited {
+                self.taken(env);
             }
         } else {
             self.send_pace.wait(env.now);
+            if self.closing == Closing::Open && self.body_pace.is_waiting() {
+                self.body_pace.earn(0, env.now, env.config.timeouts.body);
+                self.hold();
+            }
             if env.now >= self.send_pace.ends() {
                 self.expire(Cause::Send);
                 return Err(Stalled);
             }
         }
         Ok(())
+    }
+
+    /// The peer has taken everything that it was waited for to take: what it is allowed until it sends something begins now.
+    #[cold]
+    fn taken(&mut self, env: &Env<'_>) {
+        self.send_pace.earn(0, env.now, env.config.timeouts.send);
+        if self.requests > 0 && self.is_idle() {
+            self.until = env.now + env.config.timeouts.idle;
+        }
+        if self.waits == Waits::Held && self.closing == Closing::Open {
+            self.release();
+            self.body_pace.wait(env.now);
+        }
+    }
+
+    /// The wait for content begins or, while the peer still takes output, when it has: it may need that before it sends more, 100 above all.
+    pub(super) fn await_content(&mut self, env: &Env<'_>) {
+        if self.send_pace.is_waiting() {
+            self.hold();
+        } else {
+            self.body_pace.wait(env.now);
+        }
+    }
+
+    fn hold(&mut self) {
+        if self.waits == Waits::Running {
+            self.waits = Waits::Held;
+        }
+    }
+
+    /// No wait for content stands still any more.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        if self.waits == Waits::Held {
+            self.waits = Waits::Running;
+        }
     }
 
     fn expect_due(&self) -> Result<(), Misuse> {

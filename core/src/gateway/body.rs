@@ -1,18 +1,20 @@
 //! How does a handler read the content of a request?
 //!
 //! [`Body`] is a reader over what was collected before the handler ran, and then over the connection. The end of the content
-//! is the end of the reader; content that breaks off is an error, never an end.
+//! is the end of the reader; content that breaks off is an error, never an end. In the error is the [`Violation`] of the client, or the
+//! [`Misuse`] of the handler, that is why.
 //!
 //! Invariants:
 //! 1. Reading never passes the end of the content, and an error repeats.
-//! 2. Content that has not left the connection when the answer is complete cannot be read any more.
+//! 2. Content that has not left the connection when the answer is complete cannot be read any more; nor can any that an answer refused
+//!    by beginning before 100 (Continue).
 
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
 use super::Port;
 use super::ongoing::SMALL;
-use crate::{Event, Fields, HeadBuf, Link, Pool, Violation, ViolationKind};
+use crate::{Event, Fields, HeadBuf, Link, Misuse, Pool, Violation, ViolationKind};
 
 /// Content for which there is room at once, whatever length was announced.
 const AHEAD: usize = 1 << 20;
@@ -122,13 +124,6 @@ impl Intake {
     pub(crate) fn trailers(&self) -> Fields<'_> {
         self.trailers.head().fields()
     }
-
-    /// Notes that nothing more is to be read: the content was refused, or is nobody's concern.
-    pub(crate) fn give_up(&mut self) {
-        if self.state == State::Open {
-            self.state = State::Ended;
-        }
-    }
 }
 
 /// A reader of the content of a request.
@@ -164,7 +159,7 @@ impl<'b> Body<'b> {
             }
             let (link, env) = self.port.parts();
             if link.conn.is_answered() {
-                return Err(dropped());
+                return Err(io::Error::other(Misuse::ContentDropped));
             }
             match link.conn.poll(&env, &mut link.rx) {
                 Ok(Event::Data(data)) => {
@@ -190,12 +185,14 @@ impl<'b> Body<'b> {
                         return Ok(all.len() - before);
                     }
                 }
-                Ok(Event::NeedContinue) => match link.conn.proceed(&mut link.tx) {
-                    Ok(()) => self.port.drain()?,
-                    // The answer has begun, and with it the content was refused.
-                    Err(_) => self.intake.give_up(),
-                },
-                Ok(_) => self.intake.give_up(),
+                Ok(Event::NeedContinue) => {
+                    link.conn.proceed(&mut link.tx).map_err(io::Error::other)?;
+                    self.port.drain()?;
+                }
+                Ok(Event::NeedResponse) => return Err(io::Error::other(Misuse::ContentRefused)),
+                Ok(Event::Request(_) | Event::Upgraded | Event::Shutdown | Event::Closed) => {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
                 Err(violation) => self.intake.violate(violation),
             }
         }
@@ -226,11 +223,6 @@ impl Want<'_> {
             }
         }
     }
-}
-
-/// The answer is complete, and what comes now is no content for the application, but perhaps the next request.
-pub(super) fn dropped() -> io::Error {
-    io::Error::other("the answer is complete, and the rest of the content is dropped")
 }
 
 fn as_io(violation: Violation) -> io::Error {

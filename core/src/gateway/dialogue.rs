@@ -14,7 +14,6 @@ use alloc::vec::Vec;
 use core::task::Waker;
 use std::io;
 
-use super::body::dropped;
 use super::{Failure, Intake, Upgrade};
 use crate::{Env, Event, Field, Fields, Interim, Link, Misuse, Size, Status};
 
@@ -36,7 +35,7 @@ pub enum Turn {
     Later,
     /// The answer is complete; these trailer fields follow, where the framing has room for them.
     End(Vec<(String, Vec<u8>)>),
-    /// [`Talk::upgrade`] was called: another protocol goes on.
+    /// [`Talk::upgrade`] was called: another protocol goes on. Without that the request is given up.
     Upgrade(Box<dyn Upgrade>),
 }
 
@@ -105,25 +104,22 @@ impl<'t> Talk<'t> {
             }
             let Link { conn, rx, tx, .. } = &mut *self.link;
             if conn.is_answered() {
-                return Err(dropped().into());
+                return Err(Misuse::ContentDropped.into());
             }
             match conn.poll(self.env, rx).inspect_err(|violation| self.intake.violate(*violation))? {
                 Event::Data(octets) => return Ok(Piece::Data(octets.to_vec())),
                 Event::End(trailers) => self.intake.end(trailers),
-                Event::NeedContinue => {
-                    if conn.proceed(tx).is_err() {
-                        // The answer has begun, and with it the content was refused.
-                        self.intake.give_up();
-                    }
-                }
+                Event::NeedContinue => conn.proceed(tx)?,
                 Event::NeedInput => {
                     if !self.link.resume().map_err(io::Error::other)? {
                         self.waits_for_input = true;
                         return Ok(Piece::Later);
                     }
                 }
-                Event::Shutdown | Event::Closed => return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
-                Event::Request(_) | Event::NeedResponse | Event::Upgraded => self.intake.give_up(),
+                Event::NeedResponse => return Err(Misuse::ContentRefused.into()),
+                Event::Request(_) | Event::Upgraded | Event::Shutdown | Event::Closed => {
+                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+                }
             }
         }
     }

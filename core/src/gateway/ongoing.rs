@@ -262,7 +262,8 @@ impl Ongoing {
                         Turn::Later if *waits_for_input => return Ok(Advance::Input),
                         Turn::Later => return Ok(Advance::Waker),
                         Turn::End(trailers) => return finish(link, &trailers),
-                        Turn::Upgrade(next) => *self = Self::upgrade(next),
+                        Turn::Upgrade(next) if link.conn.is_upgraded() => *self = Self::upgrade(next),
+                        Turn::Upgrade(_) => return Err(Failure::application("a protocol that was not switched to")),
                     }
                 }
                 Kind::Upgrade(_) => {}

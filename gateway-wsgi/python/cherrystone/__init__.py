@@ -14,6 +14,6 @@ The protocol and the sockets are native code; an application is called as PEP 33
 original module, and ``python -m cherrystone module:application`` starts one from a shell.
 """
 
-from ._cherrystone import FileWrapper, InputError, MaxSizeExceeded, __version__
+from ._cherrystone import FileWrapper, InputError, InputUnavailable, MaxSizeExceeded, __version__
 
-__all__ = ["FileWrapper", "InputError", "MaxSizeExceeded", "__version__"]
+__all__ = ["FileWrapper", "InputError", "InputUnavailable", "MaxSizeExceeded", "__version__"]

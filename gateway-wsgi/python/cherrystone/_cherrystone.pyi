@@ -5,7 +5,17 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tupl
 
 from typing_extensions import Self
 
-__all__ = ["Engine", "Exchange", "FileWrapper", "Input", "InputError", "MaxSizeExceeded", "__version__", "in_request"]
+__all__ = [
+    "Engine",
+    "Exchange",
+    "FileWrapper",
+    "Input",
+    "InputError",
+    "InputUnavailable",
+    "MaxSizeExceeded",
+    "__version__",
+    "in_request",
+]
 
 __version__: str
 
@@ -17,6 +27,10 @@ class InputError(OSError):
 
 class MaxSizeExceeded(InputError):
     """The content of the request, or something that was to be read, is larger than its limit."""
+
+class InputUnavailable(InputError):
+    """The content of the request cannot be read, and the client did nothing wrong: the answer had refused it or was over, or the server
+    could not keep it."""
 
 @final
 class Input:

@@ -72,11 +72,15 @@ class Worker:
             os.close(ready_end)
             os.close(alive_end)
         self.alive = alive
+        self.ready = ready
         self.since = time.monotonic()
         #: It was told to end. A second signal would cut the requests that it lets end.
         self.ending = False
         self.told: Optional[str] = None
-        with open(ready, "rb") as pipe:
+
+    def hear(self) -> None:
+        """Waits until it serves, or has ended."""
+        with open(self.ready, "rb") as pipe:
             # Ends with what it says, or with the worker.
             self.told = pipe.read().decode() or None
 
@@ -125,6 +129,8 @@ class Supervisor:
     def run(self) -> int:
         """Starts the workers, and replaces those that end."""
         for number in range(self.options.workers):
+            if self.stopping:
+                break
             worker = self.start()
             if worker.told is None and not self.stopping and not self.options.reload:
                 return worker.process.wait() or 1
@@ -139,7 +145,11 @@ class Supervisor:
     def start(self) -> Worker:
         """Starts a worker, and waits until it serves or has given up."""
         worker = Worker(self.command)
+        # Known before it serves: a signal is for one that takes long to get there, too.
         self.workers.append(worker)
+        if self.stopping:
+            worker.tell(signal.SIGTERM)
+        worker.hear()
         return worker
 
     def announce(self, worker: Worker) -> None:

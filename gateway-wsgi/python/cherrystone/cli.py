@@ -28,6 +28,7 @@ examples:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Serves as the arguments say, and gives the exit status."""
+    occupy_standard_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
     if bool(options.tls_cert) != bool(options.tls_key) or options.tls_client_ca and not options.tls_cert:
@@ -42,6 +43,16 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except ValueError as error:
         print(f"cherrystone: {error}", file=sys.stderr)
         return 2
+
+
+def occupy_standard_streams() -> None:
+    """Puts the null device where a standard stream was closed: a socket with its number would get what anybody writes there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, and so this one; kept by programs that the application starts.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def serve(options: argparse.Namespace) -> int:

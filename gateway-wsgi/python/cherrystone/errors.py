@@ -1,8 +1,8 @@
 """Exceptions of the server."""
 
-from ._cherrystone import InputError, MaxSizeExceeded
+from ._cherrystone import InputError, InputUnavailable, MaxSizeExceeded
 
-__all__ = ["FatalSSLAlert", "InputError", "MaxSizeExceeded", "NoSSLError"]
+__all__ = ["FatalSSLAlert", "InputError", "InputUnavailable", "MaxSizeExceeded", "NoSSLError"]
 
 
 class NoSSLError(Exception):

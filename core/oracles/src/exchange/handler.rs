@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use cherrystone_core::gateway::{ChunkOut, Deferred, Done, Exchange, Failure, Payload, Progress, Source, Upgrade};
-use cherrystone_core::{Interim, RecvBuf, SendBuf, Size, Status};
+use cherrystone_core::gateway::{ChunkOut, Deferred, Done, Exchange, Failure, Payload, Progress, Source};
+use cherrystone_core::{Interim, Size, Status};
+
+use super::dialogue::{Move, Moves, Protocol, Taken, moves};
+use super::file;
 
 /// One handler.
 #[derive(Arbitrary, Clone, Debug)]
@@ -47,12 +50,16 @@ pub enum Answer {
     Pushed(u16, Content, Announced),
     /// Pulled from a source.
     Pulled(Content, Announced),
+    /// A part of a file, from here on and so long; the file may end before.
+    File(u32, u32),
     /// Later, by somebody else.
     Later(u16, Content),
     /// By nobody.
     Never,
-    /// With another protocol, which gives back what it gets.
-    Upgrade,
+    /// With another protocol.
+    Upgrade(Protocol),
+    /// In a dialogue.
+    Converse(#[arbitrary(with = moves)] Vec<Move>),
 }
 
 /// Whether the size of pushed or pulled content is announced.
@@ -145,12 +152,15 @@ impl Put {
 impl Act {
     /// Whether nothing happens before all content was read.
     pub(super) fn reads_all_first(&self) -> bool {
-        self.reads.is_none()
+        let hears = matches!(&self.answer, Answer::Converse(moves) if moves.first() == Some(&Move::Hear(None)));
+        self.reads.is_none() || hears && self.reads == Some(0) && self.hints == 0 && self.trouble.is_none()
     }
 
     /// Whether no part of the content is read without the rest.
     pub(super) fn reads_all_or_nothing(&self) -> bool {
-        self.reads.is_none_or(|octets| octets == 0)
+        let is_choosy = matches!(&self.answer, Answer::Converse(moves)
+            if moves.iter().any(|next| matches!(next, Move::Hear(Some(1..)))));
+        self.reads.is_none() || self.reads == Some(0) && !is_choosy
     }
 
     /// Handles a request.
@@ -193,6 +203,12 @@ impl Act {
                 };
                 exchange.respond(Status::OK, &fields, Payload::Chunks(Box::new(source)))
             }
+            Answer::File(start, len) => {
+                let start = u64::from(*start) % (file::LEN + 100);
+                // Short ones mostly, and now and then one that takes several reads.
+                let len = if len.is_multiple_of(4) { u64::from(*len) % file::LEN } else { u64::from(*len) % 300 };
+                exchange.respond(Status::OK, &fields, (file::file()?, start..start + len))
+            }
             Answer::Later(code, content) => {
                 let (deferred, done) = exchange.defer();
                 let put = Put::Answer(deferred, status(*code), content.joined());
@@ -200,7 +216,11 @@ impl Act {
                 Ok(done)
             }
             Answer::Never => Ok(exchange.defer().1),
-            Answer::Upgrade => exchange.upgrade(&[("Upgrade", b"echo")], Box::new(Echo)),
+            Answer::Upgrade(protocol) => {
+                let taken = Taken { protocol: *protocol, octets: 0 };
+                exchange.upgrade(&[("Upgrade", b"echo")], Box::new(taken))
+            }
+            Answer::Converse(moves) => Ok(exchange.converse(Box::new(Moves::new(moves, fails, later)))),
         }
     }
 }
@@ -214,7 +234,7 @@ fn some_or_all(u: &mut Unstructured<'_>) -> Result<Option<u8>> {
     })
 }
 
-fn status(code: u16) -> Status {
+pub(super) fn status(code: u16) -> Status {
     let often = [200, 204, 205, 206, 304, 404, 500, 599];
     let code = often.get(usize::from(code)).copied().unwrap_or(200 + code % 400);
     Status::new(code).unwrap_or(Status::OK)
@@ -257,15 +277,5 @@ impl Source for Pieces {
 
     fn size(&self) -> Size {
         self.size
-    }
-}
-
-struct Echo;
-
-impl Upgrade for Echo {
-    fn ready(&mut self, rx: &mut RecvBuf, tx: &mut SendBuf, _: &Waker) -> core::result::Result<Progress, Failure> {
-        tx.put(rx.unread());
-        rx.consume(usize::MAX);
-        Ok(if rx.is_closed() { Progress::End } else { Progress::More })
     }
 }

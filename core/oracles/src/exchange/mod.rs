@@ -1,14 +1,20 @@
-//! Does an answer depend on where its handler runs, or on how much the socket takes at a time?
+//! Does an answer depend on where its handler runs, on how it gets to the socket, or on how much that takes at a time?
 //!
 //! It must not. A [`Play`] is a stream of requests and a list of handlers; it is played on the loop and on a worker, with input in
-//! pieces and with writes of any size, over a port in memory. The octets on the wire must be the same.
+//! pieces and with writes of any size, through the output of the link, past it and through a stage, over a port in memory. The octets
+//! that a client reads must be the same.
 
+mod dialogue;
+mod file;
 mod handler;
+mod memory;
 mod port;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
+pub use self::dialogue::{Move, Protocol};
 pub use self::handler::{Act, Announced, Answer, Called, Content, Piece, Trouble};
+pub use self::memory::Way;
 use self::port::{Manner, run};
 use crate::replies::{self, Ending};
 use crate::rules;
@@ -27,18 +33,21 @@ pub struct Play {
     pub arrivals: Vec<u8>,
     /// Sizes of pieces that the socket takes, over and over.
     pub takes: Vec<u8>,
+    /// How answers get to the socket, besides through the output.
+    pub way: Way,
 }
 
 impl<'a> Arbitrary<'a> for Play {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let rules = u.int_in_range(0..=2)?;
         let (arrivals, takes) = (u.arbitrary::<[u8; 3]>()?.to_vec(), u.arbitrary::<[u8; 3]>()?.to_vec());
+        let way = u.arbitrary()?;
         let mut acts = vec![Act::arbitrary(u)?];
         while acts.len() < 4 && u.ratio(1, 2)? {
             acts.push(Act::arbitrary(u)?);
         }
         let traffic = Traffic::from_dice(u.bytes(u.len())?);
-        Ok(Self { rules, traffic, acts, arrivals, takes })
+        Ok(Self { rules, traffic, acts, arrivals, takes, way })
     }
 }
 
@@ -48,24 +57,27 @@ impl<'a> Arbitrary<'a> for Play {
 /// If two of them say different things, or what they say is no sequence of answers.
 pub fn check(play: &Play) {
     let config = rules::config(play.rules);
-    let whole = Manner { arrivals: &[], takes: &[], is_inline: false };
-    let cut = Manner { arrivals: &play.arrivals, takes: &play.takes, is_inline: false };
+    let whole = Manner { arrivals: &[], takes: &[], is_inline: false, way: Way::Copied };
+    let cut = Manner { arrivals: &play.arrivals, takes: &play.takes, ..whole };
     let on_worker = run(play, &config, whole);
-    // How much is left to drain after a part was read, and with it whether the connection is kept, depends on what had come by then.
-    let cut_on_worker = run(play, &config, cut);
-    if play.acts.iter().all(Act::reads_all_or_nothing) {
-        assert_eq!(text(&cut_on_worker), text(&on_worker), "cuts matter on a worker");
-    }
     let on_loop = run(play, &config, Manner { is_inline: true, ..whole });
-    let cut_on_loop = run(play, &config, Manner { is_inline: true, ..cut });
-    assert_eq!(text(&cut_on_loop), text(&on_loop), "cuts matter on the loop");
+    let mut wires = vec![];
+    for way in [Way::Copied, play.way] {
+        let cut_on_worker = run(play, &config, Manner { way, ..cut });
+        // How much is left to drain after a part was read, and with it whether the connection is kept, depends on what had come by then.
+        if play.acts.iter().all(Act::reads_all_or_nothing) {
+            assert_eq!(text(&cut_on_worker), text(&on_worker), "cuts matter on a worker, {way:?}");
+        }
+        let cut_on_loop = run(play, &config, Manner { is_inline: true, way, ..cut });
+        assert_eq!(text(&cut_on_loop), text(&on_loop), "cuts matter on the loop, {way:?}");
+        wires.push(cut_on_worker);
+    }
     // Whether content was read has a part in whether the connection is kept; a handler on the loop has always got all of it.
     if play.acts.iter().all(Act::reads_all_first) {
         assert_eq!(text(&on_loop), text(&on_worker), "the loop and a worker say different things");
     }
-    for wire in [&on_worker, &cut_on_worker, &on_loop] {
-        check_sequence(wire);
-    }
+    wires.extend([on_worker, on_loop]);
+    wires.iter().for_each(check_sequence);
 }
 
 /// Whatever was handled, what goes out is a sequence of answers, of which the last one alone may be incomplete.

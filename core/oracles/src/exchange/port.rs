@@ -1,21 +1,18 @@
 //! How is a play played?
 //!
-//! By a driver in memory, in the manner of either backend: on the loop content is collected before the handler sees the request, on
+//! By a driver over a [`Memory`], in the manner of either backend: on the loop content is collected before the handler sees the request, on
 //! a worker the handler reads it from the port. Time stands still, and the client ends its side when everything has come.
 
-use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use cherrystone_core::gateway::{
-    Advance, Answered, Endpoint, Exchange, Intake, Ongoing, Peer, PeerAddress, Port, answer,
-};
-use cherrystone_core::{Config, Date, Env, Event, Head, HeadBuf, Instant, Link};
+use cherrystone_core::gateway::{Advance, Answered, Endpoint, Exchange, Intake, Ongoing, Peer, PeerAddress, answer};
+use cherrystone_core::{AnswerProgress, Config, Event, Head, HeadBuf};
 
 use super::Play;
 use super::handler::{Act, Later};
+use super::memory::{Memory, Passed, Way};
 
 /// Events and turns that are taken in one play at most; each takes an octet at least, or is one of few.
 const MOST: usize = 200_000;
@@ -32,6 +29,8 @@ pub(super) struct Manner<'m> {
     pub(super) takes: &'m [u8],
     /// Whether handlers run on the loop.
     pub(super) is_inline: bool,
+    /// From an answer to the socket.
+    pub(super) way: Way,
 }
 
 /// What a client got.
@@ -44,88 +43,6 @@ pub(super) struct Wire {
     pub(super) is_tunnel: bool,
 }
 
-/// What is around the link.
-struct Memory<'m> {
-    link: Link,
-    config: &'m Config,
-    date: Date,
-    pieces: VecDeque<&'m [u8]>,
-    takes: std::iter::Cycle<std::slice::Iter<'m, u8>>,
-    out: Vec<u8>,
-    blocks: bool,
-}
-
-impl Memory<'_> {
-    /// More arrives, or the end; nothing after that.
-    fn feed(&mut self) {
-        match self.pieces.pop_front() {
-            Some(piece) => {
-                self.link.spare(piece.len())[..piece.len()].copy_from_slice(piece);
-                self.link.received(piece.len()).expect("there is no stage");
-            }
-            None => self.link.close().expect("there is no stage"),
-        }
-    }
-
-    /// More arrives in the room of `content`, as much as there is, or the end.
-    fn feed_into(&mut self, content: &mut Vec<u8>) {
-        let Some(piece) = self.pieces.pop_front() else { return self.feed() };
-        let (now, later) = piece.split_at(piece.len().min(content.capacity() - content.len()));
-        if !later.is_empty() {
-            self.pieces.push_front(later);
-        }
-        let before = content.len();
-        content.extend_from_slice(now);
-        let env = Env { config: self.config, now: Instant::from_nanos(0), date: Some(&self.date) };
-        self.link.received_into(&env, content, before);
-    }
-
-    /// The socket takes something.
-    fn take(&mut self) {
-        let most = self.takes.next().map_or(usize::MAX, |n| usize::from(*n).max(1) * 50);
-        let octets = self.link.outgoing().expect("there is no stage");
-        let n = octets.len().min(most);
-        self.out.extend_from_slice(&octets[..n]);
-        let env = Env { config: self.config, now: Instant::from_nanos(0), date: Some(&self.date) };
-        // Under some settings nobody is quick enough; the octets count all the same.
-        let _ = self.link.sent(&env, n);
-    }
-}
-
-impl Port for Memory<'_> {
-    fn parts(&mut self) -> (&mut Link, Env<'_>) {
-        (&mut self.link, Env { config: self.config, now: Instant::from_nanos(0), date: Some(&self.date) })
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        if !self.blocks {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.feed();
-        Ok(())
-    }
-
-    fn fill_content(&mut self, content: &mut Vec<u8>, most: usize) -> io::Result<()> {
-        if !self.blocks || !self.link.make_room(content, most) {
-            return self.fill();
-        }
-        self.feed_into(content);
-        Ok(())
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        self.take();
-        while self.blocks && self.link.pending() > 0 {
-            self.take();
-        }
-        Ok(())
-    }
-
-    fn is_gone(&mut self) -> bool {
-        false
-    }
-}
-
 struct Bell(AtomicBool);
 
 impl Wake for Bell {
@@ -136,17 +53,7 @@ impl Wake for Bell {
 
 /// Plays it.
 pub(super) fn run(play: &Play, config: &Config, manner: Manner<'_>) -> Wire {
-    let date = Date::from_unix(0);
-    let env = Env { config, now: Instant::from_nanos(0), date: Some(&date) };
-    let mut memory = Memory {
-        link: Link::new(&env, None),
-        config,
-        date,
-        pieces: pieces(&play.traffic.octets, manner.arrivals),
-        takes: manner.takes.iter().cycle(),
-        out: Vec::new(),
-        blocks: !manner.is_inline,
-    };
+    let mut memory = Memory::new(&play.traffic.octets, config, manner);
     let mut scene = Scene {
         acts: &play.acts,
         later: Later::default(),
@@ -161,10 +68,9 @@ pub(super) fn run(play: &Play, config: &Config, manner: Manner<'_>) -> Wire {
     };
     let ends = (0..MOST).any(|_| scene.turn(&mut memory));
     assert!(ends, "no end of events: {:?}", memory.link);
-    while memory.link.pending() > 0 {
-        memory.take();
-    }
-    Wire { octets: memory.out, is_cut: memory.link.conn.is_cut(), asked: scene.asked, is_tunnel: scene.is_tunnel }
+    memory.take_all();
+    assert!(memory.ends_well(), "the end was not told as it is: {:?}", memory.link);
+    Wire { is_cut: memory.link.conn.is_cut(), octets: memory.said, asked: scene.asked, is_tunnel: scene.is_tunnel }
 }
 
 /// The handlers, and what is under way.
@@ -188,9 +94,8 @@ impl Scene<'_> {
             self.go_on(memory);
             return false;
         }
-        let (config, blocks) = (memory.config, memory.blocks);
-        let env = Env { config, now: Instant::from_nanos(0), date: Some(&memory.date) };
-        let link = &mut memory.link;
+        let blocks = memory.blocks;
+        let (link, env) = memory.split();
         match link.conn.poll(&env, &mut link.rx) {
             Ok(Event::Request(head)) => {
                 head.copy_into(&mut self.head);
@@ -217,10 +122,13 @@ impl Scene<'_> {
                 }
             }
             Ok(Event::NeedInput) => {
-                memory.take();
-                match self.intake.room(&memory.link, ROOM) {
-                    Some(content) if self.due => memory.feed_into(content),
-                    _ => memory.feed(),
+                let content = if self.due { self.intake.room(&memory.link, ROOM) } else { None };
+                match content {
+                    None => Self::await_input(memory),
+                    Some(content) => {
+                        memory.take();
+                        memory.feed_into(content);
+                    }
                 }
             }
             Ok(Event::NeedContinue) => link.conn.proceed(&mut link.tx).expect("the client waits"),
@@ -228,7 +136,10 @@ impl Scene<'_> {
                 link.conn.abort(&env, &mut link.tx);
                 link.conn.end_upgrade();
             }
-            Ok(Event::Shutdown) => memory.take(),
+            Ok(Event::Shutdown) => {
+                link.farewell();
+                memory.take();
+            }
             Ok(Event::Closed) => return true,
             Err(violation) => {
                 self.due = false;
@@ -238,29 +149,48 @@ impl Scene<'_> {
         false
     }
 
+    /// What the stage still has comes first.
+    fn await_input(memory: &mut Memory<'_>) {
+        if !memory.link.resume().expect("the stage has nothing to complain of") {
+            memory.take();
+            memory.feed();
+        }
+    }
+
     fn handle(&mut self, memory: &mut Memory<'_>) {
         self.due = false;
         let act = &self.acts[(self.asked.len() - 1) % self.acts.len()];
         let (act, later) = (act.clone(), Arc::clone(&self.later));
         let gateway = move |_: Head<'_>, exchange: Exchange<'_>| act.handle(exchange, &later);
-        if let Answered::Ongoing(ongoing) = answer(&gateway, self.head.head(), memory, &mut self.intake, &self.peer) {
-            self.ongoing = Some(ongoing);
+        match answer(&gateway, self.head.head(), memory, &mut self.intake, &self.peer) {
+            Answered::Ongoing(ongoing) => self.ongoing = Some(ongoing),
+            Answered::Failed(_) | Answered::Panicked => {
+                // Given up now, and not when the rest of the content has come.
+                let answer = memory.link.conn.answer().expect("a failure is answered at once");
+                assert_ne!(answer.progress, AnswerProgress::Open, "a failed answer goes on");
+            }
+            _ => {}
         }
     }
 
     fn go_on(&mut self, memory: &mut Memory<'_>) {
         let Some(ongoing) = &mut self.ongoing else { return };
+        match memory.pass_on(ongoing).expect("the file can be read") {
+            Passed::Nothing => {}
+            Passed::Some => return,
+            Passed::Finished => return self.ongoing = None,
+        }
         self.bell.0.store(false, Ordering::Relaxed);
         let waker = Waker::from(Arc::clone(&self.bell));
-        let env = Env { config: memory.config, now: Instant::from_nanos(0), date: Some(&memory.date) };
-        match ongoing.advance(&mut memory.link, &env, 1 << 10, &waker) {
+        let (link, env) = memory.split();
+        let advance = ongoing.advance(link, &env, 1 << 10, &waker);
+        assert!(advance != Advance::Input || ongoing.reads_input(), "{ongoing:?} waits for input and reads none");
+        match advance {
             Advance::Finished => self.ongoing = None,
-            Advance::Room => memory.take(),
-            Advance::Input => {
-                memory.take();
-                memory.feed();
-            }
+            Advance::Room => drop(memory.take()),
+            Advance::Input => Self::await_input(memory),
             Advance::Waker => {
+                assert!(ongoing.needs_waker(), "{ongoing:?} waits for a waker that it does not need");
                 memory.take();
                 if !self.bell.0.load(Ordering::Relaxed) {
                     let later = std::mem::take(&mut *self.later.lock().expect("no panic holds it"));
@@ -270,16 +200,4 @@ impl Scene<'_> {
             }
         }
     }
-}
-
-fn pieces<'o>(mut rest: &'o [u8], sizes: &[u8]) -> VecDeque<&'o [u8]> {
-    let mut pieces = VecDeque::new();
-    for size in sizes.iter().cycle().take(if sizes.is_empty() { 0 } else { rest.len() }) {
-        let (piece, behind) = rest.split_at(usize::from(*size).max(1).min(rest.len()));
-        pieces.push_back(piece);
-        rest = behind;
-    }
-    pieces.push_back(rest);
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
 }

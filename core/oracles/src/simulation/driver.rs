@@ -1,8 +1,8 @@
 //! How does the simulated server drive its connections?
 //!
-//! As the real ones do: an event loop with edge-triggered readiness, timers in grains, wakers that leave a note, a bounded queue and
-//! workers, of which none waits while another connection could go on. The gateway code is that of production. One [`Fault`] can be
-//! planted, to see that the simulation finds it.
+//! As the real ones do: a loop with edge-triggered readiness, timers in grains, wakers that leave a note, a bounded queue and workers.
+//! The loop handles requests too, or it parks connections for workers that stay with them. The gateway code is that of production. One
+//! [`Fault`] can be planted, to see that the simulation finds it.
 //!
 //! Invariants:
 //! 1. A connection is in one place: at rest here, in the queue, or with a worker.
@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::time::Duration;
 
-use cherrystone_core::Instant;
 use cherrystone_core::gateway::{Endpoint, Peer, PeerAddress};
+use cherrystone_core::{Instant, Pool};
 
 use super::agenda::{Agenda, Due, MS};
 use super::gateway::Application;
-use super::script::Server;
+use super::script::{Dispatch, Server};
 use super::served::{Around, Served};
+use super::serving::STAY;
 use super::workers::Crew;
 
 /// How far a deadline may be overstepped.
@@ -34,6 +35,8 @@ pub(super) const INLINE_BODY: u64 = 1 << 10;
 pub(super) const UNREAD: usize = 4 << 10;
 /// How long a closing connection is listened to once the server stops.
 const LAST_LINGER: Duration = Duration::from_millis(300);
+/// How long one is listened to whose stage has failed.
+const FAILED_LINGER: Duration = Duration::from_millis(400);
 
 /// A fault planted in the driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,12 @@ pub enum Fault {
     UnwokenReturn,
     /// The end of input that came together with the last octets is not remembered.
     StaleReadiness,
+    /// What the stage has left of what came is forgotten until more comes.
+    Unresumed,
+    /// The stage does not say goodbye.
+    Unannounced,
+    /// A worker that serves stays with an idle connection as long as that may be idle.
+    StaysOn,
 }
 
 pub(super) struct Driver {
@@ -63,7 +72,11 @@ pub(super) struct Driver {
     pub(super) slots: Vec<Option<Slot>>,
     pub(super) queue: VecDeque<Box<Served>>,
     queue_bound: usize,
+    /// Whether workers stay with a connection.
+    pub(super) serves: bool,
     pub(super) crew: Crew,
+    /// Storage of buffers that nobody uses.
+    pool: Pool,
     pub(super) rung: Arc<Mutex<Vec<usize>>>,
     /// Those who were told that the server is too busy.
     pub(super) turned_away: BTreeSet<usize>,
@@ -110,7 +123,9 @@ impl Driver {
             slots: (0..visitors).map(|_| None).collect(),
             queue: VecDeque::new(),
             queue_bound: server.queue as usize,
+            serves: server.dispatch == Dispatch::Serve,
             crew: Crew::new(server.workers as usize),
+            pool: Pool::default(),
             rung: Arc::default(),
             turned_away: BTreeSet::new(),
             failure: None,
@@ -161,7 +176,8 @@ impl Driver {
         let key = served.key;
         let Some(slot) = &mut self.slots[key] else { return };
         slot.served = Some(served);
-        slot.woken = true;
+        slot.woken |= !self.serves;
+        slot.readable |= self.serves;
         served_touched(slot, agenda.now());
         if self.around.stopping.get() {
             slot.readable = true;
@@ -201,6 +217,15 @@ impl Driver {
 
     /// What is overdue at this time, if anything is.
     pub(super) fn overdue(&self, now: u64) -> Option<String> {
+        if let Some(first) = self.queue.front()
+            && now > first.queued_at + STAY + 4 * MS
+            && let Some(key) = self.crew.stays_with()
+        {
+            return Some(format!(
+                "visitor {} waits for a worker, which waits for visitor {key}, who asks nothing",
+                first.key
+            ));
+        }
         self.slots.iter().flatten().filter_map(|slot| slot.served.as_ref()).find_map(|served| {
             let deadline = served.link.conn.deadline()?;
             let late = now.checked_sub(deadline.at.as_nanos().saturating_add(GRAIN)).filter(|late| *late > 0)?;
@@ -213,6 +238,7 @@ impl Driver {
         let Some(mut served) = self.slots[key].as_mut().and_then(|slot| slot.served.take()) else {
             return self.crew.nudge(key, agenda);
         };
+        served.link.wake(&mut self.pool);
         let mut next = self.attempt(&mut served);
         if self.around.stopping.get() && matches!(next, Next::Wait) {
             let last = Instant::from_nanos(agenda.now()) + LAST_LINGER;
@@ -225,6 +251,7 @@ impl Driver {
         let Some(slot) = &mut self.slots[key] else { return };
         match next {
             Next::Wait => {
+                served.link.rest(&mut self.pool);
                 if let Some(deadline) = served.link.conn.deadline() {
                     let at = (deadline.at.as_nanos() / GRAIN).saturating_add(1).saturating_mul(GRAIN);
                     let later = match slot.armed {
@@ -249,9 +276,18 @@ impl Driver {
 
     fn submit(&mut self, mut served: Box<Served>, agenda: &mut Agenda) {
         let key = served.key;
+        if self.serves {
+            self.slot(key).woken = false;
+        }
         if self.queue.len() < self.queue_bound {
-            self.queue.push_back(served);
-            return agenda.soon(2 * MS, Due::Work);
+            return self.enqueue(served, agenda);
+        }
+        if !served.due {
+            // An answer that goes on, or its last octets: its turn comes later.
+            let slot = self.slot(key);
+            slot.woken = true;
+            slot.served = Some(served);
+            return agenda.at(agenda.now() + GRAIN, Due::Turn(key));
         }
         self.turned_away.insert(key);
         served.due = false;
@@ -263,7 +299,15 @@ impl Driver {
         }
     }
 
-    fn remove(&mut self, served: Served, hopeless: bool, agenda: &mut Agenda) {
+    /// Puts a job behind those that wait.
+    pub(super) fn enqueue(&mut self, mut served: Box<Served>, agenda: &mut Agenda) {
+        served.queued_at = agenda.now();
+        self.queue.push_back(served);
+        self.count_jobs();
+        agenda.soon(2 * MS, Due::Work);
+    }
+
+    pub(super) fn remove(&mut self, served: Served, hopeless: bool, agenda: &mut Agenda) {
         let Served { key, link, wire, ongoing, .. } = served;
         drop(ongoing);
         wire.borrow_mut().drop_socket(hopeless || link.conn.is_cut(), agenda);
@@ -277,7 +321,7 @@ impl Driver {
         let weights = [
             ("unread input", served.link.rx.unread().len(), unread),
             ("storage for input", served.link.rx.capacity(), 2 * unread),
-            ("unsent output", served.link.tx.len(), MARK + (17 << 10)),
+            ("unsent output", served.link.pending(), MARK + (if served.link.is_secured() { 25 } else { 17 } << 10)),
             ("collected content", served.intake.len(), INLINE_BODY as usize + 8 * super::served::READ),
         ];
         for (what, weight, bound) in weights {
@@ -292,8 +336,21 @@ impl Driver {
         self.slots[key].as_mut().expect("a connection that has its turn has a slot")
     }
 
+    fn advance(&mut self, served: &mut Served) -> io::Result<Next> {
+        if self.serves { self.park(served) } else { self.progress(served) }
+    }
+
     fn attempt(&mut self, served: &mut Served) -> Next {
-        self.progress(served).unwrap_or_else(|error| {
+        let mut outcome = self.advance(served);
+        if served.link.take_failure().is_some() {
+            // What is under way can no longer be answered.
+            (served.due, served.ongoing) = (false, None);
+            if outcome.is_err() {
+                outcome = self.advance(served);
+            }
+            served.link.conn.hasten(self.around.env().now + FAILED_LINGER);
+        }
+        outcome.unwrap_or_else(|error| {
             let hopeless = error.kind() == io::ErrorKind::TimedOut;
             if !hopeless {
                 let _ = served.write();

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use cherrystone_core::gateway::{
-    ChunkOut, Deferred, Done, Exchange, Failure, Gateway, Mode, Payload, Progress, Source, Upgrade,
+    ChunkOut, Deferred, Dialogue, Done, Exchange, Failure, Gateway, Mode, Payload, Piece, Progress, Source, Talk, Turn,
+    Upgrade,
 };
 use cherrystone_core::{Head, Interim, RecvBuf, SendBuf, Size, Status};
 
@@ -128,6 +129,7 @@ impl Gateway for Application {
                     writer.write_all(&piece[..n])?;
                 }
             }
+            Kind::Converse => Ok(exchange.converse(Box::new(Parrot { id: name, has_begun: false }))),
             Kind::Sleep => {
                 // Whoever asks for the client gets its answer after the nap.
                 self.notes.lock().expect("no panic holds it").nap = amount;
@@ -205,6 +207,32 @@ impl Source for Drip {
         out.write(&left[..n])?;
         self.at += n;
         Ok(Progress::More)
+    }
+}
+
+/// A dialogue that says what it hears, as it hears it.
+struct Parrot {
+    id: String,
+    has_begun: bool,
+}
+
+impl Dialogue for Parrot {
+    fn turn(&mut self, talk: &mut Talk<'_>, _: &Waker) -> Result<Turn, Failure> {
+        while talk.room() > 0 {
+            let heard = match talk.read()? {
+                Piece::Later => return Ok(Turn::Later),
+                Piece::Data(octets) => Some(octets),
+                Piece::End(_) => None,
+            };
+            if !std::mem::replace(&mut self.has_begun, true) {
+                talk.respond(Status::OK, &[("Id", self.id.as_bytes())], Size::Unknown)?;
+            }
+            match heard {
+                Some(octets) => talk.write(&octets)?,
+                None => return Ok(Turn::End(Vec::new())),
+            }
+        }
+        Ok(Turn::Later)
     }
 }
 

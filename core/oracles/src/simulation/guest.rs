@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use super::agenda::{Agenda, Due, MS};
 use super::gateway::pattern;
-use super::script::{Ask, Body, Kind, Manner, Step, Visitor};
+use super::script::{Ask, Body, Kind, Manner, Passage, Step, Visitor};
 use super::wire::Wire;
+use crate::records::Client;
 use crate::replies::{self, Ending, Reply};
 
 /// How often a slow visitor takes something.
@@ -31,6 +32,12 @@ pub(super) struct Guest {
     pub(super) asked: Vec<(u64, Ask)>,
     /// What is to be sent.
     pending: VecDeque<u8>,
+    /// Its end of the stage, as long as that holds.
+    client: Option<Client>,
+    /// Whether an octet is to be damaged.
+    damages: bool,
+    /// The requests that were made when one was.
+    pub(super) damaged: Option<usize>,
     transmitting: bool,
     /// Content that the server has to ask for.
     held: Option<Vec<u8>>,
@@ -51,17 +58,23 @@ pub(super) struct Guest {
     pub(super) switched: bool,
     /// Whether the visitor has left without a word, or with a reset.
     pub(super) left: bool,
+    /// Whether the stage has failed.
+    is_lost: bool,
     pub(super) ended: Option<Ended>,
 }
 
 impl Guest {
     pub(super) fn new(key: usize, plan: Visitor) -> Self {
+        let client = (plan.passage == Passage::Sealed).then(Client::default);
         Self {
             key,
             plan,
             at: 0,
             asked: Vec::new(),
             pending: VecDeque::new(),
+            client,
+            damages: false,
+            damaged: None,
             transmitting: false,
             held: None,
             awaits: false,
@@ -75,6 +88,7 @@ impl Guest {
             replies: Vec::new(),
             switched: false,
             left: false,
+            is_lost: false,
             ended: None,
         }
     }
@@ -93,11 +107,11 @@ impl Guest {
                     let number = self.number();
                     self.asked.push((number, ask));
                     let (head, body) = request(number, &ask);
-                    self.pending.extend(head);
+                    self.say(&head);
                     if matches!(ask.body, Body::Expected(_)) {
                         self.held = Some(body);
                     } else {
-                        self.pending.extend(body);
+                        self.say(&body);
                     }
                     self.awaits = ask.kind == Kind::Upgrade;
                 }
@@ -118,17 +132,28 @@ impl Guest {
                     let (mut part, body) = request(number, &ask);
                     part.extend(body);
                     part.truncate(part.len().saturating_sub(1).min(octets as usize));
-                    self.pending.extend(part);
+                    self.say(&part);
+                    if let Some(client) = &mut self.client {
+                        // In the middle of a record, perhaps one of the handshake.
+                        self.pending.extend(client.take_out());
+                        self.pending.truncate(self.pending.len().saturating_sub(3));
+                    }
                     self.at = self.plan.steps.len();
                 }
                 Step::Garbage => {
                     self.pending.extend(b"\0 this is no request\r\n\r\n");
                     self.at = self.plan.steps.len();
                 }
-                Step::HalfClose => {
+                Step::HalfClose | Step::Sever => {
+                    if step == Step::HalfClose
+                        && let Some(client) = &mut self.client
+                    {
+                        client.leave();
+                    }
                     self.ends = true;
                     self.at = self.plan.steps.len();
                 }
+                Step::Damage => self.damages = self.client.is_some(),
                 Step::Reset => {
                     self.left = true;
                     wire.follow(Due::ArriveReset(self.key), agenda);
@@ -139,6 +164,14 @@ impl Guest {
         self.send(agenda);
     }
 
+    /// Says something, through the stage if there is one.
+    fn say(&mut self, octets: &[u8]) {
+        match &mut self.client {
+            None => self.pending.extend(octets),
+            Some(client) => client.say(octets),
+        }
+    }
+
     /// That of the next request.
     fn number(&self) -> u64 {
         self.key as u64 * 100 + self.asked.len() as u64
@@ -146,6 +179,9 @@ impl Guest {
 
     /// Has something sent if there is something.
     fn send(&mut self, agenda: &mut Agenda) {
+        if let Some(client) = &mut self.client {
+            self.pending.extend(client.take_out());
+        }
         let wants = !self.pending.is_empty() || self.ends && !self.half_closed;
         if wants && !self.left && !std::mem::replace(&mut self.transmitting, true) {
             agenda.soon(MS, Due::Transmit(self.key));
@@ -158,9 +194,15 @@ impl Guest {
         if self.left {
             return;
         }
+        if self.damages && !self.pending.is_empty() {
+            let at = agenda.dice.below(self.pending.len() as u64) as usize;
+            self.pending[at] ^= agenda.dice.within(1, 255) as u8;
+            (self.damages, self.damaged) = (false, Some(self.asked.len()));
+        }
         let n = wire.transmit(self.pending.make_contiguous(), agenda);
         self.pending.drain(..n);
-        if self.pending.is_empty() && self.ends && !self.half_closed {
+        let holds = self.ended.is_none() && self.client.as_ref().is_some_and(Client::holds);
+        if self.pending.is_empty() && self.ends && !holds && !self.half_closed {
             self.half_closed = true;
             wire.follow(Due::ArriveEnd(self.key), agenda);
         }
@@ -212,7 +254,22 @@ impl Guest {
             return;
         }
         let n = self.unread.len().min(most);
-        self.received.extend(self.unread.drain(..n));
+        let octets: Vec<u8> = self.unread.drain(..n).collect();
+        match self.client.as_mut().map(|client| client.hear(&octets)) {
+            None if self.is_lost => {}
+            None => self.received.extend(octets),
+            Some(Ok(said)) => {
+                self.received.extend(said);
+                self.send(agenda);
+            }
+            // The server gives up, or is not to be understood: nothing more is said to it.
+            Some(Err(_)) => {
+                (self.client, self.ends, self.at) = (None, true, self.plan.steps.len());
+                (self.is_lost, self.held) = (true, None);
+                self.pending.clear();
+                self.send(agenda);
+            }
+        }
         wire.taken(n, agenda);
         if self.read_answers() {
             agenda.at(agenda.now(), Due::Act(self.key));
@@ -223,6 +280,11 @@ impl Guest {
             self.ends = true;
             self.send(agenda);
         }
+    }
+
+    /// Whether the end of what the server said was announced, where a stage has a way to do that.
+    pub(super) fn was_told_the_end(&self) -> bool {
+        !self.is_lost && self.client.as_ref().is_none_or(Client::was_left)
     }
 
     /// Reads what came; says whether the visitor may have something to do now.
@@ -238,11 +300,17 @@ impl Guest {
             self.parsed = end;
             news = true;
             match reply.status {
-                100 => self.pending.extend(self.held.take().unwrap_or_default()),
+                100 => {
+                    let held = self.held.take().unwrap_or_default();
+                    self.say(&held);
+                }
                 101 => {
                     self.switched = true;
                     if let Some((number, ask)) = self.asked.get(self.replies.len()) {
-                        self.pending.extend(pattern(*number, ask.amount));
+                        self.say(&pattern(*number, ask.amount));
+                    }
+                    if let Some(client) = &mut self.client {
+                        client.leave();
                     }
                     (self.ends, self.at) = (true, self.plan.steps.len());
                     self.replies.push(reply);

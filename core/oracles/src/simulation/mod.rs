@@ -1,7 +1,9 @@
 //! Does a whole server keep its promises, in any order of events and at any time?
 //!
 //! A simulated server: many connections, the gateway code of production, workers, timers and wakers, over a network that delays, cuts,
-//! loses and resets, under a clock that is moved by hand. Everything follows from one number, so what failed once fails again.
+//! loses and resets, with and without a stage, under a clock that is moved by hand. It is driven in the manner of either backend: by an
+//! event loop, and by workers that stay with a connection until it is idle. Everything follows from one number, so what failed once fails
+//! again.
 //!
 //! ```
 //! use cherrystone_oracles::simulation;
@@ -12,7 +14,7 @@
 //! In every run it is judged that
 //! 1. each request is answered once and in order, with the content that belongs to it, or the connection is visibly cut;
 //! 2. no deadline passes unnoticed by more than the grain of the timers, and connections end when they are due;
-//! 3. buffers stay within their bounds;
+//! 3. buffers stay within their bounds, and no worker waits for an idle connection while a request waits for a worker;
 //! 4. everything ends: no connection, job or handler is left over.
 //!
 //! A failing seed is shortened to a script that [`play`] takes, as text; the text form is in [`Script`]'s `Display` and `FromStr`.
@@ -22,9 +24,11 @@ mod dice;
 mod driver;
 mod gateway;
 mod guest;
+mod parking;
 mod progress;
 mod script;
 mod served;
+mod serving;
 mod shrink;
 mod text;
 mod verdict;
@@ -35,7 +39,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::driver::Fault;
-pub use self::script::{Ask, Body, Dispatch, Kind, Manner, Script, Server, Step, Visitor};
+pub use self::script::{Ask, Body, Dispatch, Kind, Manner, Passage, Script, Server, Step, Visitor};
 
 /// What was seen in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

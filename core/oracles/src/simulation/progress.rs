@@ -7,22 +7,21 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
 
 use cherrystone_core::gateway::{Advance, Gateway, Mode};
 use cherrystone_core::{Event, Framing};
 
 use super::driver::{Bell, Driver, Fault, INLINE_BODY, MARK, Next, Slot, UNREAD};
-use super::served::{InlinePort, Read, Served};
+use super::served::{InlinePort, Passed, Read, Served};
 
 /// Rounds in one turn.
-const ROUNDS: usize = 24;
+pub(super) const ROUNDS: usize = 24;
 
 impl Driver {
     /// Moves a connection on as far as that is possible without waiting.
     pub(super) fn progress(&mut self, served: &mut Served) -> io::Result<Next> {
-        let is_overdue = served.link.conn.patience(self.around.env().now) == Some(Duration::ZERO);
-        if served.ongoing.is_none() && self.slot(served.key).readable && is_overdue {
+        let reads = served.ongoing.as_ref().is_none_or(|ongoing| ongoing.reads_input());
+        if reads && self.slot(served.key).readable && self.is_overdue(served) {
             self.take_in(served)?;
         }
         for _ in 0..ROUNDS {
@@ -87,7 +86,13 @@ impl Driver {
                 return Ok(Some(Next::Drop(false)));
             }
             Ok(Event::Shutdown) => {
-                link.farewell();
+                // Nothing was said that a close could destroy.
+                if link.is_handshaking() {
+                    return Ok(Some(Next::Drop(false)));
+                }
+                if around.fault != Fault::Unannounced {
+                    link.farewell();
+                }
                 served.ending = true;
                 if !served.write()? {
                     return Ok(Some(Next::Wait));
@@ -114,6 +119,9 @@ impl Driver {
     }
 
     fn read(&mut self, served: &mut Served) -> io::Result<Option<Next>> {
+        if self.resumes(served)? {
+            return Ok(None);
+        }
         served.write()?;
         if !self.slot(served.key).readable {
             return Ok(Some(Next::Wait));
@@ -122,14 +130,20 @@ impl Driver {
         Ok(None)
     }
 
-    fn take_in(&mut self, served: &mut Served) -> io::Result<()> {
+    /// Whether the stage had something that had come before.
+    pub(super) fn resumes(&self, served: &mut Served) -> io::Result<bool> {
+        Ok(self.around.fault != Fault::Unresumed && served.link.resume().map_err(io::Error::other)?)
+    }
+
+    pub(super) fn take_in(&mut self, served: &mut Served) -> io::Result<Read> {
         let slot = self.slot(served.key);
-        slot.readable = match served.read()? {
+        let read = served.read()?;
+        slot.readable = match read {
             Read::Some => true,
             Read::Last => slot.ended,
             Read::Nothing | Read::End => false,
         };
-        Ok(())
+        Ok(read)
     }
 
     /// Goes on with an answer whose handler has returned.
@@ -138,6 +152,15 @@ impl Driver {
         let slot = self.slot(key);
         if slot.waits && !slot.woken {
             return Self::await_application(slot, served).map(Some);
+        }
+        match served.pass()? {
+            None => {}
+            Some(Passed::More) => return Ok(Some(Next::Again)),
+            Some(Passed::Blocked) => return Ok(Some(Next::Wait)),
+            Some(Passed::Finished) => {
+                served.ongoing = None;
+                return Ok(None);
+            }
         }
         (slot.woken, slot.waits) = (false, false);
         let Some(more) = &mut served.ongoing else { return Ok(None) };

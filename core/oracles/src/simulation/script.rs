@@ -38,6 +38,17 @@ pub enum Dispatch {
     Workers,
     /// Each second one here and there.
     Mixed,
+    /// On workers, each of which stays with a connection until it is idle, in the manner of a server without an event loop.
+    Serve,
+}
+
+/// What stands between a client and its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// Nothing.
+    Plain,
+    /// A stage of [`records`](crate::records).
+    Sealed,
 }
 
 /// One client.
@@ -49,6 +60,8 @@ pub struct Visitor {
     pub latency: u64,
     /// Octets that may be on their way or unread, in either direction.
     pub window: u64,
+    /// What its octets go through.
+    pub passage: Passage,
     /// What it does, one after the other; then it waits for the end.
     pub steps: Vec<Step>,
 }
@@ -70,6 +83,10 @@ pub enum Step {
     Garbage,
     /// Ends its side: it sends nothing more.
     HalfClose,
+    /// Ends its side without the goodbye that a stage has for that.
+    Sever,
+    /// Has an octet of a record changed on its way, the next one if there is none now; nothing without a stage.
+    Damage,
     /// Resets the connection.
     Reset,
     /// Is never heard of again.
@@ -127,6 +144,7 @@ pub enum Kind {
     Later,
     Never,
     Duplex,
+    Converse,
     Sleep,
     Fail,
     Midway,
@@ -138,7 +156,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, with their names.
-    pub(super) const ALL: [(&'static str, Self); 15] = [
+    pub(super) const ALL: [(&'static str, Self); 16] = [
         ("plain", Self::Plain),
         ("echo", Self::Echo),
         ("ignore", Self::Ignore),
@@ -147,6 +165,7 @@ impl Kind {
         ("later", Self::Later),
         ("never", Self::Never),
         ("duplex", Self::Duplex),
+        ("converse", Self::Converse),
         ("sleep", Self::Sleep),
         ("fail", Self::Fail),
         ("midway", Self::Midway),
@@ -167,7 +186,7 @@ impl Script {
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let server = Server {
-            dispatch: dice.pick(&[Dispatch::Inline, Dispatch::Workers, Dispatch::Mixed]),
+            dispatch: dice.pick(&[Dispatch::Inline, Dispatch::Workers, Dispatch::Mixed, Dispatch::Serve]),
             workers: dice.within(1, 3),
             queue: dice.pick(&[1, 4, 16]),
             stops: dice.once_in(8).then(|| dice.below(4_000)),
@@ -180,6 +199,7 @@ impl Script {
 fn visitor(dice: &mut Dice) -> Visitor {
     let mut steps = Vec::new();
     let calm = dice.once_in(2);
+    let passage = if dice.once_in(3) { Passage::Sealed } else { Passage::Plain };
     if !calm && dice.once_in(4) {
         let appetite = dice.pick(&[0, 10, 40, 400]);
         steps.push(Step::Take(appetite));
@@ -197,25 +217,27 @@ fn visitor(dice: &mut Dice) -> Visitor {
         }
     }
     if !calm {
-        let end = match dice.below(8) {
+        let end = match dice.below(if passage == Passage::Sealed { 10 } else { 8 }) {
             0 | 1 => Step::Stall(ask(dice, false), dice.below(400)),
             2 => Step::Garbage,
             3 => Step::Reset,
             4 => Step::Vanish,
             5 => Step::HalfClose,
             6 => Step::Pause(dice.below(4_000)),
-            _ => Step::Take(dice.pick(&[0, 5])),
+            7 => Step::Take(dice.pick(&[0, 5])),
+            _ => Step::Damage,
         };
         // Anywhere: what follows may be cut off by it.
         let at = if dice.once_in(2) { steps.len() } else { dice.below(steps.len() as u64 + 1) as usize };
         steps.insert(at, end);
     } else if dice.once_in(2) {
-        steps.push(Step::HalfClose);
+        steps.push(if dice.once_in(4) { Step::Sever } else { Step::HalfClose });
     }
     Visitor {
         joins: dice.below(3_000),
         latency: dice.within(0, 40),
         window: dice.pick(&[256, 1_024, 4_096, 16_384]),
+        passage,
         steps,
     }
 }
@@ -228,7 +250,7 @@ fn ask(dice: &mut Dice, calm: bool) -> Ask {
         8 | 9 => Kind::Push,
         10 | 11 => Kind::Drip,
         12 | 13 => Kind::Later,
-        14 => Kind::Duplex,
+        14 => dice.pick(&[Kind::Duplex, Kind::Converse]),
         15 => Kind::Sleep,
         16 => Kind::Hints,
         17 => Kind::Upgrade,
@@ -247,7 +269,7 @@ fn ask(dice: &mut Dice, calm: bool) -> Ask {
         0 => Body::Length(len),
         1 => Body::Chunked(len),
         2 => Body::Expected(len),
-        _ if matches!(kind, Kind::Echo | Kind::Duplex) => Body::Length(len),
+        _ if matches!(kind, Kind::Echo | Kind::Duplex | Kind::Converse) => Body::Length(len),
         _ => Body::Nothing,
     };
     let manner = match dice.below(16) {

@@ -8,7 +8,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use cherrystone_core::gateway::{Answered, Gateway, Intake, Ongoing, Peer, Port, answer};
+use cherrystone_core::gateway::{Advance, Answered, Content, Gateway, Intake, Ongoing, Peer, Port, answer};
 use cherrystone_core::{Cause, Config, Date, Env, HeadBuf, Instant, Link};
 use corosensei::Yielder;
 
@@ -24,6 +24,9 @@ const HIGH_WATER: usize = 2 << 10;
 /// Output above which a pushing handler on the loop fails.
 const INLINE_HIGH_WATER: usize = 8 << 10;
 
+/// How long a handler waits whose own deadline is not the next one.
+const LOOK_UP: u64 = 200 * MS;
+
 /// The surroundings of all connections.
 #[derive(Debug)]
 pub(super) struct Around {
@@ -34,6 +37,10 @@ pub(super) struct Around {
     pub(super) fault: Fault,
     /// Whether the server was told to stop.
     pub(super) stopping: Cell<bool>,
+    /// Jobs that wait for a worker.
+    pub(super) queued: Cell<usize>,
+    /// Workers that have no job.
+    pub(super) idle: Cell<usize>,
 }
 
 impl Around {
@@ -56,10 +63,23 @@ pub(super) struct Served {
     pub(super) ongoing: Option<Ongoing>,
     /// Whether our side ends once everything is sent.
     pub(super) ending: bool,
+    /// When it was put into the queue.
+    pub(super) queued_at: u64,
 }
 
 /// Runs the handler over a port.
 pub(super) type Handle<'h> = dyn FnMut(&mut dyn Port) + 'h;
+
+/// What passing content on came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// The socket may take more.
+    More,
+    /// The socket takes no more now.
+    Blocked,
+    /// The answer is complete, or was given up.
+    Finished,
+}
 
 /// What a read came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +124,31 @@ impl Served {
         }
     }
 
+    /// Hands the socket content that is in memory, behind what is queued; `None` if there is none that can pass.
+    pub(super) fn pass(&mut self) -> io::Result<Option<Passed>> {
+        let Some(Content::Octets(_)) = self.ongoing.as_ref().and_then(|more| more.content(&self.link)) else {
+            return Ok(None);
+        };
+        if !self.write()? {
+            return Ok(Some(Passed::Blocked));
+        }
+        let env = self.around.env();
+        let Some(more) = &mut self.ongoing else { return Ok(None) };
+        let Some(Content::Octets(octets)) = more.content(&self.link) else { return Ok(None) };
+        let (n, left) = match self.wire.borrow_mut().send(octets, self.around.now.get()) {
+            Ok(n) => (n, octets.len() - n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, octets.len()),
+            Err(error) => return Err(error),
+        };
+        if self.around.fault != Fault::SilentStall {
+            self.link.passed(&env, n, left).map_err(stalled)?;
+        }
+        if n > 0 && more.passed(n, &mut self.link, &env) == Advance::Finished {
+            return Ok(Some(Passed::Finished));
+        }
+        Ok(Some(if left > 0 { Passed::Blocked } else { Passed::More }))
+    }
+
     /// Writes what the socket takes, and says whether that was everything.
     pub(super) fn write(&mut self) -> io::Result<bool> {
         loop {
@@ -145,6 +190,8 @@ pub(super) struct Wait {
 pub(super) enum Side {
     Receiving,
     Sending,
+    /// The next request of a connection that is idle.
+    Idle,
     /// It has something else to do.
     Nobody,
 }
@@ -165,13 +212,20 @@ pub(super) struct BlockingPort<'p> {
 }
 
 impl BlockingPort<'_> {
-    fn wait(&mut self, side: Side) -> io::Result<()> {
+    pub(super) fn wait(&mut self, side: Side) -> io::Result<()> {
         let deadline = self.served.link.conn.deadline();
         let ours = deadline.filter(|deadline| (deadline.cause == Cause::Send) == (side == Side::Sending));
-        self.suspend(Wait { side, until: ours.map(|deadline| deadline.at.as_nanos()) })
+        // Behind the deadline of the other side, ours may come first later on.
+        let until = match (deadline, ours) {
+            (None, _) => None,
+            (Some(_), None) => Some(self.served.around.now.get() + LOOK_UP),
+            (_, Some(ours)) => Some(ours.at.as_nanos()),
+        };
+        self.suspend(Wait { side, until })
     }
 
-    fn suspend(&mut self, wait: Wait) -> io::Result<()> {
+    /// Waits until there is news, or so long.
+    pub(super) fn suspend(&mut self, wait: Wait) -> io::Result<()> {
         match self.yielder.suspend(wait) {
             Resumed::News => Ok(()),
             Resumed::Abandoned => Err(io::ErrorKind::ConnectionAborted.into()),

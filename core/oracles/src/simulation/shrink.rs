@@ -2,7 +2,7 @@
 //!
 //! [`shrink`] leaves out and simplifies as long as the failure stays, whatever its text.
 
-use super::script::{Ask, Body, Dispatch, Manner, Script, Step};
+use super::script::{Ask, Body, Dispatch, Manner, Passage, Script, Step};
 
 /// Scripts that are tried at most.
 const TRIES: usize = 1_500;
@@ -52,6 +52,7 @@ fn simpler(script: &Script) -> Vec<Script> {
         keep(&|script| script.visitors[at].joins = 0);
         keep(&|script| script.visitors[at].latency = 0);
         keep(&|script| script.visitors[at].window = 16_384);
+        keep(&|script| script.visitors[at].passage = Passage::Plain);
         for step in 0..visitor.steps.len() {
             for change in CHANGES {
                 keep(&|script| change(&mut script.visitors[at].steps[step]));

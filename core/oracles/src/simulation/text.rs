@@ -19,10 +19,14 @@
 use core::fmt;
 use core::str::{FromStr, SplitWhitespace};
 
-use super::script::{Ask, Body, Dispatch, Kind, Manner, Script, Server, Step, Visitor};
+use super::script::{Ask, Body, Dispatch, Kind, Manner, Passage, Script, Server, Step, Visitor};
 
-const DISPATCHES: [(&str, Dispatch); 3] =
-    [("inline", Dispatch::Inline), ("workers", Dispatch::Workers), ("mixed", Dispatch::Mixed)];
+const DISPATCHES: [(&str, Dispatch); 4] = [
+    ("inline", Dispatch::Inline),
+    ("workers", Dispatch::Workers),
+    ("mixed", Dispatch::Mixed),
+    ("serve", Dispatch::Serve),
+];
 const MANNERS: [(&str, Manner); 4] =
     [("plain", Manner::Plain), ("last", Manner::Last), ("old", Manner::Old), ("head", Manner::Head)];
 
@@ -34,8 +38,11 @@ impl fmt::Display for Script {
         if let Some(stops) = stops {
             write!(f, " stops {stops}")?;
         }
-        for Visitor { joins, latency, window, steps } in &self.visitors {
+        for Visitor { joins, latency, window, passage, steps } in &self.visitors {
             write!(f, "\nvisitor joins {joins} latency {latency} window {window}")?;
+            if *passage == Passage::Sealed {
+                f.write_str(" sealed")?;
+            }
             for step in steps {
                 write!(f, "\n  {step}")?;
             }
@@ -54,6 +61,8 @@ impl fmt::Display for Step {
             Self::Stall(ask, octets) => write!(f, "stall {octets} {ask}"),
             Self::Garbage => f.write_str("garbage"),
             Self::HalfClose => f.write_str("half-close"),
+            Self::Sever => f.write_str("sever"),
+            Self::Damage => f.write_str("damage"),
             Self::Reset => f.write_str("reset"),
             Self::Vanish => f.write_str("vanish"),
         }
@@ -90,12 +99,18 @@ impl FromStr for Script {
             let mut words = Words::of(line);
             words.expect("visitor")?;
             let (joins, latency, window) = (words.named("joins")?, words.named("latency")?, words.named("window")?);
+            let passage = if words.is_over() {
+                Passage::Plain
+            } else {
+                words.expect("sealed")?;
+                Passage::Sealed
+            };
             words.end()?;
             let mut steps = Vec::new();
             while let Some(line) = lines.next_if(|line| !line.starts_with("visitor")) {
                 steps.push(line.parse()?);
             }
-            visitors.push(Visitor { joins, latency, window: window.max(1), steps });
+            visitors.push(Visitor { joins, latency, window: window.max(1), passage, steps });
         }
         Ok(Self { server, visitors, luck })
     }
@@ -117,6 +132,8 @@ impl FromStr for Step {
             }
             "garbage" => Self::Garbage,
             "half-close" => Self::HalfClose,
+            "sever" => Self::Sever,
+            "damage" => Self::Damage,
             "reset" => Self::Reset,
             "vanish" => Self::Vanish,
             other => return Err(format!("no step is called {other:?}")),

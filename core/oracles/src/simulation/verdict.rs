@@ -44,6 +44,10 @@ impl Case<'_> {
         for (at, reply) in replies.iter().enumerate() {
             self.answer(at, reply).map_err(|why| format!("answer {at}: {why}: {}", brief(reply)))?;
         }
+        let known = replies.iter().filter(|reply| reply.values("Id").next().is_some()).count();
+        if self.guest.damaged.is_some_and(|asked| known > asked) {
+            return Err("what came behind a damaged record is answered".into());
+        }
         let last = self.left_over()?;
         if last == Last::Cut {
             report.cut += 1;
@@ -113,7 +117,8 @@ impl Case<'_> {
             Ok((reply, _)) => {
                 let expected = self.contents(*number, ask);
                 let mut expected = expected.iter();
-                let is_whole = reply.ending == Ending::UntilClose && *ended == Some(Ended::Regularly);
+                let is_told = *ended == Some(Ended::Regularly) && self.guest.was_told_the_end();
+                let is_whole = reply.ending == Ending::UntilClose && is_told;
                 if is_whole {
                     let fits = expected.any(|content| *content == reply.content);
                     return if fits { Ok(Last::Closed) } else { Err("a cut answer looks complete".into()) };
@@ -157,6 +162,9 @@ impl Case<'_> {
         if last == Last::Cut && !cuts {
             return Err("an answer to a visitor that behaves is cut".into());
         }
+        if *ended == Some(Ended::Regularly) && !self.guest.was_told_the_end() {
+            return Err("the stage does not say goodbye".into());
+        }
         let is_cut = last == Last::Cut || *ended == Some(Ended::ByReset);
         if answered < asked.len() && !is_cut && ends.is_none_or(|ends| answered <= ends) {
             return Err(format!("{} of {} requests are answered, and nothing was wrong", answered, asked.len()));
@@ -184,7 +192,8 @@ impl Case<'_> {
         let times = rules().timeouts;
         let wait = if asked.is_empty() { times.head } else { times.idle }.as_nanos() as u64;
         // The wait may have begun with the end of the content, or with the last octet of the answer.
-        let (least, most) = if plan.steps.contains(&Step::HalfClose) { (0, 0) } else { (wait, wait) };
+        let leaves = plan.steps.iter().any(|step| matches!(step, Step::HalfClose | Step::Sever));
+        let (least, most) = if leaves { (0, 0) } else { (wait, wait) };
         if ended > since + most + AT_ONCE {
             return Err(format!("an idle connection ends {} ms late", (ended - since - most) / MS));
         }
@@ -197,9 +206,9 @@ impl Case<'_> {
     /// Whether this visitor does nothing that would entitle the server to anything.
     fn behaves(&self) -> bool {
         self.guest.plan.steps.iter().all(|step| match step {
-            Step::Ask(_) | Step::Await | Step::HalfClose => true,
+            Step::Ask(_) | Step::Await | Step::HalfClose | Step::Sever => true,
             Step::Pause(millis) => *millis <= 500,
-            Step::Take(_) | Step::Stall(..) | Step::Garbage | Step::Reset | Step::Vanish => false,
+            Step::Take(_) | Step::Stall(..) | Step::Garbage | Step::Damage | Step::Reset | Step::Vanish => false,
         }) && self.guest.plan.latency <= 50
             && self.guest.plan.window >= 256
             && self.guest.asked.iter().all(|(number, ask)| content(*number, ask).len() <= 5_000)
@@ -208,6 +217,7 @@ impl Case<'_> {
     /// Whether the connection may end with the answer to this request.
     fn may_end(&self, ask: &Ask) -> bool {
         let unread = match ask.body {
+            // One that begins to answer early does not know that it is going to read the rest.
             _ if ask.kind == Kind::Echo => false,
             Body::Length(octets) | Body::Chunked(octets) => octets > u64::from(rules().limits.drain),
             Body::Nothing | Body::Expected(_) => false,
@@ -227,16 +237,21 @@ impl Case<'_> {
     /// Whether the answer may be cut: the application fails in the middle of it, or says more than a loop can hold.
     fn may_cut(&self, ask: &Ask) -> bool {
         let pushes = matches!(ask.kind, Kind::Push | Kind::Duplex | Kind::Hints);
-        ask.kind == Kind::Midway || pushes && self.script.server.dispatch != Dispatch::Workers && ask.amount > 1_000
+        let waits = matches!(self.script.server.dispatch, Dispatch::Workers | Dispatch::Serve);
+        // An answer that begins before 100 has refused the content, which the application cannot read then.
+        let refuses = ask.kind == Kind::Duplex && matches!(ask.body, Body::Expected(_));
+        // Where others may hold all workers, the other protocol may lose its patience before it hears what has come.
+        let starves = self.script.server.dispatch == Dispatch::Serve && self.script.visitors.len() > 1;
+        ask.kind == Kind::Midway
+            || refuses
+            || pushes && !waits && ask.amount > 1_000
+            || ask.kind == Kind::Upgrade && starves
     }
 
     /// The contents that an answer may have.
     fn contents(&self, number: u64, ask: &Ask) -> Vec<Vec<u8>> {
         match ask.kind {
-            Kind::Echo => vec![content(number, ask)],
-            // An answer that begins before 100 has refused the content.
-            Kind::Duplex if matches!(ask.body, Body::Expected(_)) => vec![content(number, ask), Vec::new()],
-            Kind::Duplex => vec![content(number, ask)],
+            Kind::Echo | Kind::Converse | Kind::Duplex => vec![content(number, ask)],
             Kind::Sleep => vec![b"slept".to_vec()],
             Kind::Midway => vec![b"half of it".to_vec()],
             Kind::Fail | Kind::Panic | Kind::Never | Kind::Upgrade => Vec::new(),

@@ -1,10 +1,9 @@
 //! How do handlers run on workers without threads?
 //!
 //! Each in a coroutine, which the [`Crew`] resumes when what it waits for has come, or its deadline. So the order in which workers
-//! get on is the world's to choose, and the same in each replay.
+//! get on is the world's to choose, and the same in each replay. A worker runs one handler, or serves the connection.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use corosensei::{Coroutine, CoroutineResult};
@@ -12,8 +11,9 @@ use corosensei::{Coroutine, CoroutineResult};
 use super::agenda::{Agenda, Due, MS};
 use super::driver::Driver;
 use super::served::{BlockingPort, Resumed, Served, Side, Wait};
+use super::serving::{Fate, Serving};
 
-type Job = Coroutine<Resumed, Wait, Box<Served>>;
+type Job = Coroutine<Resumed, Wait, (Box<Served>, Fate)>;
 
 /// The workers.
 pub(super) struct Crew {
@@ -44,7 +44,7 @@ impl Crew {
     pub(super) fn abandon(&mut self) {
         for mut busy in self.busy.drain(..) {
             loop {
-                if let CoroutineResult::Return(served) = busy.job.resume(Resumed::Abandoned) {
+                if let CoroutineResult::Return((served, _)) = busy.job.resume(Resumed::Abandoned) {
                     self.returned.push_back(served);
                     break;
                 }
@@ -55,6 +55,11 @@ impl Crew {
     /// What came back from jobs that were ended.
     pub(super) fn returned(&mut self) -> VecDeque<Box<Served>> {
         std::mem::take(&mut self.returned)
+    }
+
+    /// The idle connection that a worker stays with, if one does.
+    pub(super) fn stays_with(&self) -> Option<usize> {
+        self.busy.iter().find(|busy| busy.wait.side == Side::Idle).map(|busy| busy.key)
     }
 
     /// Whether no job is under way.
@@ -77,12 +82,24 @@ impl Driver {
         }
         let Some(mut served) = self.queue.pop_front() else { return };
         let (key, app, peer) = (served.key, Arc::clone(&self.app), self.peer.clone());
+        let (rung, serves) = (Arc::clone(&self.rung), self.serves);
         let job = Coroutine::new(move |yielder, _| {
-            served.handle(&*app, &peer, |served, handle| handle(&mut BlockingPort { served, yielder }));
-            served
+            let fate = if serves {
+                Serving { served: &mut served, yielder, app: &app, peer: &peer, rung: &rung }.serve()
+            } else {
+                served.handle(&*app, &peer, |served, handle| handle(&mut BlockingPort { served, yielder }));
+                Fate::Park
+            };
+            (served, fate)
         });
         self.crew.busy.push(Busy { key, job, wait: Wait { side: Side::Nobody, until: None } });
         self.resume(key, agenda);
+    }
+
+    /// Lets everybody know how many jobs wait, and how many workers.
+    pub(super) fn count_jobs(&self) {
+        self.around.queued.set(self.queue.len());
+        self.around.idle.set(self.crew.workers.saturating_sub(self.crew.busy.len() + self.queue.len()));
     }
 
     /// The wait of a job ends, if it is still the one that was to end now.
@@ -95,6 +112,7 @@ impl Driver {
     /// The job of this connection goes on, if there is one.
     pub(super) fn resume(&mut self, key: usize, agenda: &mut Agenda) {
         let Some(at) = self.crew.busy.iter().position(|busy| busy.key == key) else { return };
+        self.count_jobs();
         let busy = &mut self.crew.busy[at];
         match busy.job.resume(Resumed::News) {
             CoroutineResult::Yield(wait) => {
@@ -103,16 +121,17 @@ impl Driver {
                     agenda.at(until, Due::Expire(key, until));
                 }
             }
-            CoroutineResult::Return(served) => {
+            CoroutineResult::Return((mut served, fate)) => {
                 self.crew.busy.swap_remove(at);
                 agenda.soon(MS, Due::Work);
-                let around = Rc::clone(&served.around);
-                if around.stopping.get() {
-                    let mut served = served;
+                if self.around.stopping.get() {
                     served.link.conn.retire();
-                    return self.take_back(served, agenda);
                 }
-                self.take_back(served, agenda);
+                match fate {
+                    Fate::Park => self.take_back(served, agenda),
+                    Fate::Requeue => self.enqueue(served, agenda),
+                    Fate::Drop(hopeless) => self.remove(*served, hopeless, agenda),
+                }
             }
         }
     }

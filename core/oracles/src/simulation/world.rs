@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cherrystone_core::gateway::Intake;
-use cherrystone_core::{Config, Date, HeadBuf, Link, Pace};
+use cherrystone_core::{Config, Date, HeadBuf, Link, Pace, Stage};
 
 use super::Report;
 use super::agenda::{Agenda, Due, MS};
@@ -17,10 +17,11 @@ use super::dice::Dice;
 use super::driver::{Driver, Fault};
 use super::gateway::{Application, Notes, Put};
 use super::guest::Guest;
-use super::script::Script;
+use super::script::{Passage, Script};
 use super::served::{Around, Served};
 use super::verdict;
 use super::wire::Wire;
+use crate::records::Records;
 
 /// Things that may happen in one run; more is a run that does not come to rest.
 const MOST: u64 = 200_000;
@@ -62,6 +63,8 @@ impl World {
             notes,
             fault,
             stopping: Cell::new(false),
+            queued: Cell::new(0),
+            idle: Cell::new(script.server.workers as usize),
         });
         let mut agenda = Agenda::new(Dice::new(script.luck));
         let guests: Vec<_> =
@@ -171,9 +174,13 @@ impl World {
         let wire = Wire::new(key, plan.latency, plan.window, self.agenda.now());
         let wire = Rc::new(RefCell::new(wire));
         self.wires[key] = Some(Rc::clone(&wire));
+        let stage: Option<Box<dyn Stage>> = match plan.passage {
+            Passage::Plain => None,
+            Passage::Sealed => Some(Box::new(Records::default())),
+        };
         let served = Served {
             key,
-            link: Link::new(&self.around.env(), None),
+            link: Link::new(&self.around.env(), stage),
             wire,
             around: Rc::clone(&self.around),
             head: HeadBuf::default(),
@@ -181,6 +188,7 @@ impl World {
             due: false,
             ongoing: None,
             ending: false,
+            queued_at: 0,
         };
         self.driver.welcome(Box::new(served), &mut self.agenda);
         true

@@ -77,7 +77,7 @@ pub struct Watched<'c> {
     pub tx: SendBuf,
     /// The time of the next call.
     pub now: Instant,
-    config: &'c Config,
+    pub(crate) config: &'c Config,
     date: Date,
     sent: Vec<u8>,
     continues: Vec<Range<usize>>,
