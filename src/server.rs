@@ -30,7 +30,9 @@ use std::sync::Arc;
 
 use cherrystone_core::gateway::{Endpoint, Gateway, PeerAddress};
 use cherrystone_core::{Config, ConfigError, Stage};
-use cherrystone_threads::sockets::{BindAddr, BindAddrError, BindError, Listener, LocalAddr, Networks, Options, bind};
+use cherrystone_threads::sockets::{
+    BindAddr, BindAddrError, BindError, Listener, LocalAddr, Networks, Options, bind_beside,
+};
 use cherrystone_threads::workers::Executor;
 use cherrystone_threads::{Door, Job, Observer, Running, Settings, Stages, crew as crew_of};
 
@@ -135,7 +137,8 @@ impl Server {
     /// The address is none, or cannot be listened at.
     pub fn bind(mut self, address: impl AsRef<str>) -> Result<Self, ServerError> {
         let address: BindAddr = address.as_ref().parse()?;
-        self.listeners.extend(bind(&address, &self.options)?);
+        let listeners = bind_beside(&address, &self.options, &self.listeners)?;
+        self.listeners.extend(listeners);
         Ok(self)
     }
 

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cherrystone_threads::sockets::{
-    AcceptError, BindAddr, BindError, Interest, Listener, LocalAddr, Options, PeerAddr, PeerState, Stream, bind, wait,
+    AcceptError, BindAddr, BindError, Interest, Listener, LocalAddr, Options, PeerAddr, PeerState, Stream, bind,
+    bind_beside, wait,
 };
 use rustix::fs::OFlags;
 use rustix::io::FdFlags;
@@ -102,6 +103,24 @@ fn dual_stack_shows_ipv4_clients_as_such() {
     assert!(matches!(server.local_addr().unwrap(), LocalAddr::Tcp(addr) if addr.is_ipv4()));
     let _client = TcpStream::connect(("::1", port(&listener).port())).unwrap();
     assert!(matches!(accept(&listener).peer(), PeerAddr::Tcp(addr) if addr.is_ipv6()));
+}
+
+#[test]
+fn all_interfaces_of_both_families_at_one_port_in_either_order() {
+    let options = Options::default();
+    let v4 = listen("0.0.0.0:0");
+    let at = port(&v4).port();
+    let others = [v4];
+    let v6 = bind_beside(&format!("[::]:{at}").parse().unwrap(), &options, &others).unwrap();
+    let _clients = [TcpStream::connect((Ipv4Addr::LOCALHOST, at)).unwrap(), TcpStream::connect(("::1", at)).unwrap()];
+    assert!(matches!(accept(&others[0]).peer(), PeerAddr::Tcp(addr) if addr.is_ipv4()));
+    assert!(matches!(accept(&v6[0]).peer(), PeerAddr::Tcp(addr) if addr.is_ipv6()));
+    let dual = [listen("[::]:0")];
+    let none = bind_beside(&format!("0.0.0.0:{}", port(&dual[0]).port()).parse().unwrap(), &options, &dual).unwrap();
+    assert!(none.is_empty(), "{none:?}");
+    // Nobody else's listener counts.
+    let error = bind_beside(&format!("0.0.0.0:{at}").parse().unwrap(), &options, &v6).unwrap_err();
+    assert!(error.to_string().contains("in use"), "{error}");
 }
 
 #[test]

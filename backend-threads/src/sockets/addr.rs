@@ -37,7 +37,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BindAddr {
-    /// One TCP address. The unspecified IPv6 address takes IPv4 as well.
+    /// One TCP address. The unspecified IPv6 address takes IPv4 as well, unless the server listens at that of IPv4, too.
     Tcp(SocketAddr),
     /// All TCP addresses of a host name.
     Host {

@@ -52,6 +52,20 @@ pub fn bind(addr: &BindAddr, options: &Options) -> Result<Vec<Listener>, BindErr
     }
 }
 
+/// As [`bind`], for a server that has these listeners: all interfaces of IPv4 and all of IPv6 at one port are not in each other's way,
+/// though a socket at `[::]` would take both. None comes to be where one of them is at the address already.
+///
+/// # Errors
+/// As for [`bind`].
+pub fn bind_beside(addr: &BindAddr, options: &Options, others: &[Listener]) -> Result<Vec<Listener>, BindError> {
+    match addr {
+        BindAddr::Tcp(at) => {
+            tcp::bind_beside(*at, options, others).map_err(|source| BindError::Refused { addr: addr.clone(), source })
+        }
+        _ => bind(addr, options),
+    }
+}
+
 /// A listening socket, TCP or UNIX, own or inherited.
 #[derive(Debug)]
 pub struct Listener {

@@ -37,7 +37,7 @@ pub use addr::{BindAddr, BindAddrError};
 pub use credentials::PeerCredentials;
 pub use error::BindError;
 pub use inherit::{Inherited, inherited};
-pub use listener::{Listener, LocalAddr, bind};
+pub use listener::{Listener, LocalAddr, bind, bind_beside};
 pub use networks::{Networks, NetworksError};
 pub use options::{Options, UnixMode, UnixModeError};
 pub use stream::{PeerAddr, PeerState, Stream};

@@ -4,10 +4,11 @@
 //! 1. The settings of connections are set on the listener before it listens: accepted sockets inherit them, which saves
 //!    two system calls per connection.
 //! 2. All addresses of a host name get the same port, also when the system chooses it.
+//! 3. A server that is to listen at all interfaces of both families does, in either order.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, listen, socket_with, sockopt};
@@ -20,10 +21,29 @@ use super::{BindAddr, BindError, Listener, Options};
 const PORT_ATTEMPTS: usize = 16;
 
 pub(super) fn bind(addr: SocketAddr, options: &Options) -> io::Result<Listener> {
+    open(addr, addr.ip().is_unspecified(), options)
+}
+
+/// Listens beside these listeners of the same server; at no further socket if one of them is at the address already.
+pub(super) fn bind_beside(addr: SocketAddr, options: &Options, others: &[Listener]) -> io::Result<Vec<Listener>> {
+    let is_twin = |other: SocketAddr| {
+        addr.ip().is_unspecified()
+            && other.ip().is_unspecified()
+            && addr.port() == other.port()
+            && addr.is_ipv4() != other.is_ipv4()
+    };
+    let twin = others.iter().find(|other| other.local_addr().tcp().is_some_and(is_twin));
+    match twin {
+        Some(dual) if addr.is_ipv4() && sockopt::ipv6_v6only(dual.as_fd()) == Ok(false) => Ok(Vec::new()),
+        _ => open(addr, addr.ip().is_unspecified() && twin.is_none(), options).map(|listener| vec![listener]),
+    }
+}
+
+/// Listens; at an IPv6 address for IPv4 as well if it is to be `dual`.
+fn open(addr: SocketAddr, dual: bool, options: &Options) -> io::Result<Listener> {
     let family = if addr.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    if let SocketAddr::V6(v6) = addr {
-        let dual = *v6.ip() == Ipv6Addr::UNSPECIFIED;
+    if addr.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, !dual)?;
     }
     // Else a restart would have to wait for connections of the last run to leave TIME_WAIT. Both runs need the option, so
