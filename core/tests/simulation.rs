@@ -44,6 +44,7 @@ fn each_planted_fault_is_found_and_its_script_replays() {
         let replayed: Script = script.to_string().parse().unwrap();
         assert_eq!(play(&replayed, fault), Err(why), "{fault:?}");
         assert!(play(&replayed, Fault::None).is_ok(), "{fault:?}: the script is at fault, not the driver");
-        assert!(script.visitors.len() <= 3, "{fault:?} is not shrunk:\n{script}");
+        // To keep all workers but one busy takes a visitor each.
+        assert!(script.visitors.len() as u64 <= script.server.workers + 1, "{fault:?} is not shrunk:\n{script}");
     }
 }
