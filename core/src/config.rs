@@ -91,11 +91,11 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From an answer to the first octet of the next request: default 60 s, then a silent close.
+    /// From an answer that was taken to the first octet of the next request: default 60 s, then a silent close.
     pub idle: Duration,
     /// From connecting, or from the first octet of a later request, to the end of its head: default 30 s, then 408.
     pub head: Duration,
-    /// How slowly content may come: default 30 s and 512 octets a second, then 408.
+    /// How slowly content may come: default 30 s and 512 octets a second, then 408. Stands still while the peer still takes output.
     pub body: Pace,
     /// How slowly answers may be taken: default 60 s and 512 octets a second, then a cut.
     pub send: Pace,
