@@ -135,7 +135,7 @@ fn a_pool_keeps_few_buffers_and_none_that_is_large() {
         usize::try_from(heap.held).unwrap()
     };
     let (few, many) = (held_after(256, 4_096), held_after(600, 4_096));
-    assert!(few > 256 * 2 * 4_096 && many == few, "{few} octets of 256 links, {many} of 600");
+    assert!(few > 256 * 2 * 4_096 && many < few + 1_024, "{few} octets of 256 links, {many} of 600");
     assert!(held_after(10, 128 << 10) > 10 * 2 * (128 << 10), "buffers of that size are kept");
     assert!(held_after(10, 129 << 10) < 1 << 10, "larger ones are not");
 }
