@@ -179,7 +179,8 @@ pub(crate) fn is_authority(bytes: &[u8]) -> bool {
     if let [.., b'0'..=b'9' | b':'] = bytes { is_host_and_port(bytes) } else { is_host(bytes) }
 }
 
-#[cold]
+// Apart, so that what a plain name needs stays short where it is inlined.
+#[inline(never)]
 fn is_host_and_port(bytes: &[u8]) -> bool {
     // The port is looked for from the end, where its few digits are.
     match bytes.iter().rposition(|octet| !octet.is_ascii_digit()) {
