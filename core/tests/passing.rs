@@ -1,73 +1,32 @@
 //! Content that a backend hands to the socket itself, past the output of the link: where it goes on, and that it never says more or
 //! less than was announced.
 
+mod memory;
+
 use core::task::Waker;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use cherrystone_core::gateway::{
-    Advance, Answered, ChunkOut, Content, Dialogue, Done, Endpoint, Exchange, Failure, Gateway, Intake, Ongoing,
-    Payload, Peer, PeerAddress, Port, Progress, Source, Talk, Turn, Upgrade, answer,
+    Advance, Answered, ChunkOut, Content, Dialogue, Done, Exchange, Failure, Gateway, Intake, Ongoing, Payload, Port,
+    Progress, Source, Talk, Turn, Upgrade, answer,
 };
-use cherrystone_core::{
-    AnswerProgress, Config, Env, Event, Head, HeadBuf, Instant, Link, RecvBuf, SendBuf, Size, Status,
-};
+use cherrystone_core::{AnswerProgress, Event, Head, RecvBuf, SendBuf, Size, Status};
 use cherrystone_oracles::records::Records;
+
+use self::memory::{Memory, peer};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A port in memory that passes nothing.
-struct Memory {
-    link: Link,
-    config: Config,
-}
-
-impl Memory {
-    fn env(&self) -> Env<'_> {
-        Env { config: &self.config, now: Instant::from_nanos(0), date: None }
-    }
-}
-
-impl Port for Memory {
-    fn parts(&mut self) -> (&mut Link, Env<'_>) {
-        (&mut self.link, Env { config: &self.config, now: Instant::from_nanos(0), date: None })
-    }
-
-    fn fill(&mut self) -> std::io::Result<()> {
-        self.link.close().map_err(std::io::Error::other)
-    }
-
-    fn drain(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn is_gone(&mut self) -> bool {
-        false
-    }
-}
-
 /// What goes on after the handler of the first of two requests.
 fn ongoing(memory: &mut Memory, stream: &[u8], gateway: impl Gateway) -> Option<Ongoing> {
-    memory.link.rx.push(stream);
-    let mut head = HeadBuf::default();
-    let (link, env) = memory.parts();
-    let Ok(Event::Request(request)) = link.conn.poll(&env, &mut link.rx) else { panic!("no request") };
-    request.copy_into(&mut head);
-    let endpoint = Arc::new(Endpoint::new(PeerAddress::Unix(None), "memory"));
-    let peer = Peer::new(PeerAddress::Unix(None), endpoint);
-    match answer(&gateway, head.head(), memory, &mut Intake::default(), &peer) {
+    let head = memory.hear(stream);
+    match answer(&gateway, head.head(), memory, &mut Intake::default(), &peer()) {
         Answered::Ongoing(ongoing) => Some(ongoing),
         Answered::Complete => None,
         other => panic!("{other:?}"),
     }
-}
-
-fn plain() -> Memory {
-    let config = Config::default();
-    let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
-    Memory { link: Link::new(&env, None), config: config.clone() }
 }
 
 fn octets(len: usize) -> Vec<u8> {
@@ -104,7 +63,7 @@ fn goes_on(memory: &mut Memory) -> bool {
 #[test]
 fn octets_pass_and_are_copied_in_turn() {
     let all = octets(40_000);
-    let mut memory = plain();
+    let mut memory = Memory::new(None);
     let content = all.clone();
     let mut ongoing = ongoing(&mut memory, GET, payload(move || content.clone().into())).unwrap();
     assert_eq!(format!("{ongoing:?}"), "Ongoing(Octets)");
@@ -130,7 +89,7 @@ fn octets_pass_and_are_copied_in_turn() {
 
 #[test]
 fn what_passes_beyond_the_announced_length_cuts_the_answer() {
-    let mut memory = plain();
+    let mut memory = Memory::new(None);
     let mut ongoing = ongoing(&mut memory, GET, payload(|| octets(20_000).into())).unwrap();
     assert_eq!(passed(&mut memory, &mut ongoing, 20_001), Advance::Finished);
     let answer = memory.link.conn.answer().unwrap();
@@ -144,7 +103,7 @@ fn a_file_that_the_kernel_refuses_half_way_goes_on_through_the_output() {
     File::create(&path).unwrap().write_all(&octets(50_000)).unwrap();
     let kept = path.clone();
     let gateway = payload(move || Payload::File(File::open(&kept).unwrap(), 100..40_100));
-    let mut memory = plain();
+    let mut memory = Memory::new(None);
     let mut ongoing = ongoing(&mut memory, GET, gateway).unwrap();
     assert_eq!(
         (format!("{ongoing:?}"), ongoing.needs_waker(), ongoing.reads_input()),
@@ -203,7 +162,7 @@ fn nothing_else_passes() {
         ("Upgrade", |exchange| exchange.upgrade(&[("Upgrade", b"x")], Box::new(Various)), Advance::Input),
     ];
     for (name, answers, waits) in cases {
-        let mut memory = plain();
+        let mut memory = Memory::new(None);
         let gateway = move |_: Head<'_>, exchange: Exchange<'_>| answers(exchange);
         let mut ongoing = ongoing(&mut memory, upgrade, gateway).unwrap();
         assert_eq!((format!("{ongoing:?}"), ongoing.needs_waker()), (format!("Ongoing({name})"), true));
@@ -216,8 +175,7 @@ fn nothing_else_passes() {
 
 #[test]
 fn nothing_passes_by_a_stage() {
-    let memory = plain();
-    let mut secured = Memory { link: Link::new(&memory.env(), Some(Box::new(Records::default()))), ..memory };
+    let mut secured = Memory::new(Some(Box::new(Records::default())));
     let ongoing = ongoing(&mut secured, GET, payload(|| octets(20_000).into())).unwrap();
     assert!(ongoing.content(&secured.link).is_none());
 }
@@ -231,7 +189,7 @@ fn a_port_that_passes_nothing_says_the_same() {
         writer.write_all(&content)?;
         writer.finish()
     };
-    let mut memory = plain();
+    let mut memory = Memory::new(None);
     assert!(ongoing(&mut memory, GET, gateway).is_none());
     assert!(memory.link.tx.unsent().ends_with(&[b"\r\n\r\n", &all[..]].concat()));
     assert!(goes_on(&mut memory));

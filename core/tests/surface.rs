@@ -1,59 +1,27 @@
 //! What applications and backends call and the oracles do not: payloads of every kind, content by lines, files, a stage, what is shown.
 
+mod memory;
+
 use core::task::Waker;
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use cherrystone_core::gateway::{
-    Advance, Answered, ChunkOut, Credentials, Deferred, Done, Endpoint, Exchange, Failure, Gateway, Inline, Intake,
-    Mode, Payload, Peer, PeerAddress, Port, Progress, Source, answer,
+    Advance, Answered, ChunkOut, Credentials, Deferred, Done, Exchange, Failure, Gateway, Inline, Intake, Mode,
+    Payload, PeerAddress, Port, Progress, Source, answer,
 };
 use cherrystone_core::{
-    Cause, Config, Date, Env, Event, Head, HeadBuf, Instant, Link, Pool, RecvBuf, SendBuf, Stage, StageError, Status,
-    Traffic,
+    Cause, Config, Date, Env, Event, Head, Instant, Link, Pool, RecvBuf, SendBuf, Stage, StageError, Status, Traffic,
 };
 
-/// A port in memory: all input is there, and output stays in the link.
-struct Memory {
-    link: Link,
-    config: Config,
-    drained: usize,
-}
-
-impl Port for Memory {
-    fn parts(&mut self) -> (&mut Link, Env<'_>) {
-        (&mut self.link, Env { config: &self.config, now: Instant::from_nanos(0), date: None })
-    }
-
-    fn fill(&mut self) -> std::io::Result<()> {
-        self.link.close().map_err(std::io::Error::other)
-    }
-
-    fn drain(&mut self) -> std::io::Result<()> {
-        self.drained += 1;
-        Ok(())
-    }
-
-    fn is_gone(&mut self) -> bool {
-        true
-    }
-}
-
-fn peer() -> Peer {
-    Peer::new(PeerAddress::Unix(None), Arc::new(Endpoint::new(PeerAddress::Unix(None), "memory")))
-}
+use self::memory::{Memory, peer};
 
 /// Has one request answered, with all that goes on after the handler; what was said.
 fn said(stream: &str, gateway: impl Gateway) -> (String, Memory) {
     let config = Config::default();
     let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
-    let mut memory = Memory { link: Link::new(&env, None), config: config.clone(), drained: 0 };
-    memory.link.rx.push(stream.as_bytes());
-    let mut head = HeadBuf::default();
-    match memory.link.conn.poll(&env, &mut memory.link.rx) {
-        Ok(Event::Request(request)) => request.copy_into(&mut head),
-        other => panic!("{other:?}"),
-    }
+    let mut memory = Memory::new(None);
+    let head = memory.hear(stream.as_bytes());
     let mut intake = Intake::default();
     if let Answered::Ongoing(mut ongoing) = answer(&gateway, head.head(), &mut memory, &mut intake, &peer()) {
         let mut turns = 0;
@@ -242,14 +210,8 @@ fn who_defers_learns_that_nobody_waits_any_more() {
         *keep.lock().unwrap() = Some(deferred);
         Ok(done)
     };
-    let config = Config::default();
-    let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
-    let mut memory = Memory { link: Link::new(&env, None), config: config.clone(), drained: 0 };
-    memory.link.rx.push(GET.as_bytes());
-    let mut head = HeadBuf::default();
-    if let Ok(Event::Request(request)) = memory.link.conn.poll(&env, &mut memory.link.rx) {
-        request.copy_into(&mut head);
-    }
+    let mut memory = Memory::new(None);
+    let head = memory.hear(GET.as_bytes());
     let answered = answer(&gateway, head.head(), &mut memory, &mut Intake::default(), &peer());
     let Answered::Ongoing(ongoing) = answered else { panic!("{answered:?}") };
     assert_eq!((ongoing.needs_waker(), format!("{ongoing:?}")), (true, "Ongoing(Deferred)".to_owned()));
@@ -363,13 +325,8 @@ impl Port for Failing {
 
 #[test]
 fn an_answer_that_lacks_a_piece_never_looks_complete() {
-    let config = Config::default();
-    let env = Env { config: &config, now: Instant::from_nanos(0), date: None };
-    let mut port = Failing(Memory { link: Link::new(&env, None), config: config.clone(), drained: 0 });
-    port.0.link.rx.push(GET.as_bytes());
-    let mut head = HeadBuf::default();
-    let Ok(Event::Request(request)) = port.0.link.conn.poll(&env, &mut port.0.link.rx) else { panic!("no request") };
-    request.copy_into(&mut head);
+    let mut port = Failing(Memory::new(None));
+    let head = port.0.hear(GET.as_bytes());
     let careless = |_: Head<'_>, exchange: Exchange<'_>| {
         let mut out = exchange.start_response(Status::OK, &[], cherrystone_core::Size::Unknown)?;
         assert!(out.write_all(&[b'x'; 40_000]).is_err());
